@@ -1,0 +1,1 @@
+System.CommandLine.Parsing.CommandLineParser.Parse(new System.CommandLine.RootCommand("minimax"), args).Invoke();
