@@ -1,0 +1,74 @@
+// The micro-kernel of every matrix product: MR rows by NV vectors of C in registers, one fused multiply-add
+// chain in ascending k for each element. So an element's value depends on neither the size of the tile it
+// sits in nor its place there, and a product of one row equals the same row of a large product to the bit.
+#pragma once
+
+#include "cpu/vec.h"
+
+namespace mm::MM_ISA_NS {
+
+// The largest tile that the registers hold.
+constexpr int kTileRows = MM_LANES == 16 ? 14 : MM_LANES == 8 ? 6 : 4;
+constexpr int kTileVectors = 2;
+constexpr int kTileColumns = kTileVectors * kLanes;
+
+// C[i, j] (+)= sum_k A[i, k] B[k, j];  A at a[i * a_row + k * a_k], B and C row-major. Starts from C's value
+// if `accumulate`, else from 0.
+template <int MR, int NV>
+inline void tile(int64_t depth, const float* __restrict a, int64_t a_row, int64_t a_k,
+                 const float* __restrict b, int64_t b_row, float* __restrict c, int64_t c_row,
+                 bool accumulate) {
+  vfloat sums[MR][NV];
+  for (int i = 0; i < MR; i++) {
+    for (int j = 0; j < NV; j++) sums[i][j] = accumulate ? load(c + i * c_row + j * kLanes) : vfloat{};
+  }
+  for (int64_t k = 0; k < depth; k++) {
+    vfloat row[NV];
+    for (int j = 0; j < NV; j++) row[j] = load(b + k * b_row + j * kLanes);
+    for (int i = 0; i < MR; i++) {
+      const float x = a[i * a_row + k * a_k];
+      for (int j = 0; j < NV; j++) sums[i][j] += x * row[j];
+    }
+  }
+  for (int i = 0; i < MR; i++) {
+    for (int j = 0; j < NV; j++) store(c + i * c_row + j * kLanes, sums[i][j]);
+  }
+}
+
+template <int NV>
+inline void tile_rows(int64_t rows, int64_t depth, const float* a, int64_t a_row, int64_t a_k, const float* b,
+                      int64_t b_row, float* c, int64_t c_row, bool accumulate) {
+  constexpr int M = kTileRows;
+  int64_t i = 0;
+  for (; i + M <= rows; i += M)
+    tile<M, NV>(depth, a + i * a_row, a_row, a_k, b, b_row, c + i * c_row, c_row, accumulate);
+  for (; i + 4 <= rows; i += 4)
+    tile<4, NV>(depth, a + i * a_row, a_row, a_k, b, b_row, c + i * c_row, c_row, accumulate);
+  for (; i + 2 <= rows; i += 2)
+    tile<2, NV>(depth, a + i * a_row, a_row, a_k, b, b_row, c + i * c_row, c_row, accumulate);
+  for (; i < rows; i++)
+    tile<1, NV>(depth, a + i * a_row, a_row, a_k, b, b_row, c + i * c_row, c_row, accumulate);
+}
+
+// A small product whose operands sit in cache: rows x columns, `columns` a multiple of kLanes (pad B and C).
+// a_row = K, a_k = 1 multiplies by A; a_row = 1, a_k = M by its transpose.
+inline void small_product(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t a_row,
+                          int64_t a_k, const float* b, int64_t b_row, float* c, int64_t c_row,
+                          bool accumulate) {
+  int64_t j = 0;
+  for (; j + kTileColumns <= columns; j += kTileColumns) {
+    tile_rows<kTileVectors>(rows, depth, a, a_row, a_k, b + j, b_row, c + j, c_row, accumulate);
+  }
+  for (; j < columns; j += kLanes)
+    tile_rows<1>(rows, depth, a, a_row, a_k, b + j, b_row, c + j, c_row, accumulate);
+}
+
+// out[j, i] = in[i, j]
+inline void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out,
+                      int64_t out_row) {
+  for (int64_t i = 0; i < rows; i++) {
+    for (int64_t j = 0; j < columns; j++) out[j * out_row + i] = in[i * in_row + j];
+  }
+}
+
+}  // namespace mm::MM_ISA_NS

@@ -1,0 +1,115 @@
+#include "runtime/memory.h"
+
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "minimax/context.h"
+#include "runtime/error.h"
+
+namespace mm {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+constexpr int64_t kLargest = int64_t{1} << 46;
+
+struct Blocks {
+  std::mutex mutex;
+  std::unordered_map<void*, int64_t> live;                // pointer -> size of its block
+  std::unordered_map<int64_t, std::vector<void*>> cache;  // size -> free blocks
+  int64_t live_bytes = 0;
+  int64_t cached_bytes = 0;
+};
+
+Blocks& blocks() {
+  static auto* instance = new Blocks;  // never destroyed: tensors may be released at exit
+  return *instance;
+}
+
+// Eight sizes between two powers of two: at most an eighth is wasted, and blocks are found again.
+int64_t block_size(int64_t bytes) {
+  if (bytes <= 512) return (bytes + kAlignment - 1) / kAlignment * kAlignment + (bytes == 0 ? kAlignment : 0);
+  const int64_t step = std::bit_floor(static_cast<uint64_t>(bytes - 1)) / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+void trim(Blocks& b) {
+  for (auto& [size, pointers] : b.cache) {
+    for (void* pointer : pointers) std::free(pointer);
+  }
+  b.cache.clear();
+  b.cached_bytes = 0;
+}
+
+}  // namespace
+
+void* aligned_memory(int64_t bytes) {
+  const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  void* pointer = std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
+  if (!pointer) fail(MM_STATUS_OUT_OF_MEMORY, "no memory for %lld bytes", static_cast<long long>(bytes));
+  return pointer;
+}
+
+void* allocate(int64_t bytes) {
+  MM_REQUIRE(bytes >= 0 && bytes <= kLargest, "cannot allocate %lld bytes", static_cast<long long>(bytes));
+  const int64_t size = block_size(bytes);
+  Blocks& b = blocks();
+  std::lock_guard lock(b.mutex);
+  void* pointer = nullptr;
+  if (auto found = b.cache.find(size); found != b.cache.end() && !found->second.empty()) {
+    pointer = found->second.back();
+    found->second.pop_back();
+    b.cached_bytes -= size;
+  } else {
+    pointer = std::aligned_alloc(kAlignment, static_cast<size_t>(size));
+    if (!pointer) {
+      trim(b);
+      pointer = aligned_memory(size);
+    }
+  }
+  b.live.emplace(pointer, size);
+  b.live_bytes += size;
+  return pointer;
+}
+
+bool release(void* pointer) {
+  Blocks& b = blocks();
+  std::lock_guard lock(b.mutex);
+  const auto found = b.live.find(pointer);
+  if (found == b.live.end()) return false;
+  const int64_t size = found->second;
+  b.live.erase(found);
+  b.live_bytes -= size;
+  b.cache[size].push_back(pointer);
+  b.cached_bytes += size;
+  return true;
+}
+
+}  // namespace mm
+
+mm_status mm_memory_free(void* pointer) {
+  return mm::guarded("mm_memory_free", [&] {
+    if (pointer) MM_REQUIRE(mm::release(pointer), "%p was not allocated here, or is free already", pointer);
+  });
+}
+
+mm_status mm_memory_trim(void) {
+  return mm::guarded("mm_memory_trim", [] {
+    mm::Blocks& b = mm::blocks();
+    std::lock_guard lock(b.mutex);
+    mm::trim(b);
+  });
+}
+
+int64_t mm_memory_live_bytes(void) {
+  std::lock_guard lock(mm::blocks().mutex);
+  return mm::blocks().live_bytes;
+}
+
+int64_t mm_memory_cached_bytes(void) {
+  std::lock_guard lock(mm::blocks().mutex);
+  return mm::blocks().cached_bytes;
+}
