@@ -1,0 +1,85 @@
+using System.Text.Json.Nodes;
+
+namespace MiniMaxSharp.Tasks;
+
+/// <summary>
+/// What all tasks share: seeds, choice of template, tags, guards. A task adds, in one file, its puzzle,
+/// generator, verifier, prompts and demonstration.
+/// </summary>
+/// <typeparam name="TPuzzle">The puzzle of this task.</typeparam>
+public abstract class ReasoningTask<TPuzzle> : IReasoningTask
+    where TPuzzle : Puzzle
+{
+    private const int LongestAnswer = 4096;
+
+    private const string EnglishFormat =
+        "Reason between <think> and </think>, then give nothing but the answer between <answer> and </answer>.";
+
+    private const string ChineseFormat =
+        "请先在 <think> 与 </think> 之间推理，再在 <answer> 与 </answer> 之间只写答案。";
+
+    /// <inheritdoc/>
+    public abstract string Name { get; }
+
+    /// <inheritdoc/>
+    public abstract IReadOnlyList<string> CompactWords { get; }
+
+    /// <summary>Templates of the full prompt in English.</summary>
+    protected abstract IReadOnlyList<Func<TPuzzle, string>> English { get; }
+
+    /// <summary>Templates of the full prompt in Chinese.</summary>
+    protected abstract IReadOnlyList<Func<TPuzzle, string>> Chinese { get; }
+
+    /// <summary>A solvable puzzle and one right answer in compact words.</summary>
+    protected abstract (TPuzzle Puzzle, string Solution) Create(int difficulty, Rng rng);
+
+    /// <summary>The compact prompt.</summary>
+    protected abstract string Compact(TPuzzle puzzle);
+
+    /// <summary>The steps from the puzzle to the solution in compact words.</summary>
+    protected abstract string Reason(TPuzzle puzzle, string solution);
+
+    /// <summary>The rules. The answer is trimmed and of bounded length; anything may stand in it.</summary>
+    protected abstract Verdict Check(TPuzzle puzzle, string answer);
+
+    /// <summary>Reads what <see cref="Puzzle.ToJson"/> wrote.</summary>
+    /// <exception cref="FormatException">It is not a well-formed, solvable puzzle.</exception>
+    protected abstract TPuzzle Read(JsonObject data);
+
+    /// <inheritdoc/>
+    public TaskInstance Generate(int difficulty, ulong seed, PromptStyle style = PromptStyle.Full)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(difficulty, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(difficulty, 10);
+        var root = Rng.Derive(seed, $"{Name} {difficulty}");
+        var (puzzle, solution) = Create(difficulty, new Rng(root));
+        var prompt = style == PromptStyle.Compact ? Compact(puzzle) : Full(puzzle, new Rng(Rng.Derive(root, "prompt")));
+        return new TaskInstance(Name, prompt, difficulty, puzzle, solution);
+    }
+
+    /// <inheritdoc/>
+    public Verdict Verify(TaskInstance instance, string answer)
+    {
+        var puzzle = PuzzleOf(instance);
+        return answer.Length > LongestAnswer ? Verdict.Wrong("too long") : Check(puzzle, answer.Trim());
+    }
+
+    /// <inheritdoc/>
+    public string Demonstrate(TaskInstance instance, DemonstrationStyle style = DemonstrationStyle.Careful)
+    {
+        var thought = style == DemonstrationStyle.Quick ? ResponseFormat.QuickThought : Reason(PuzzleOf(instance), instance.Solution);
+        return ResponseFormat.Respond(thought, instance.Solution);
+    }
+
+    /// <inheritdoc/>
+    public Puzzle ReadPuzzle(JsonObject data) => Read(data);
+
+    private static string Full(TPuzzle puzzle, IReadOnlyList<Func<TPuzzle, string>> templates, string format, Rng rng) =>
+        $"{rng.Pick(templates)(puzzle)}\n\n{format}";
+
+    private string Full(TPuzzle puzzle, Rng rng) =>
+        rng.OneIn(2) ? Full(puzzle, English, EnglishFormat, rng) : Full(puzzle, Chinese, ChineseFormat, rng);
+
+    private TPuzzle PuzzleOf(TaskInstance instance) => instance.Puzzle as TPuzzle
+        ?? throw new ArgumentException($"An instance of {instance.Task} was given to {Name}.", nameof(instance));
+}
