@@ -13,6 +13,9 @@ public static class TaskRegistry
         new BooleanExpressions(),
         new DyckLanguage(),
         new WebOfLies(),
+        new GameOf24(),
+        new Sudoku(),
+        new WordSorting(),
     ];
 
     private static readonly Dictionary<string, IReasoningTask> ByName = All.ToDictionary(task => task.Name);
