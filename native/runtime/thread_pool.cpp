@@ -169,7 +169,10 @@ void* thread_scratch(int64_t bytes) {
   thread_local Scratch scratch;
   if (scratch.bytes < bytes) {
     std::free(scratch.pointer);
-    scratch = {aligned_memory(bytes), bytes};
+    scratch.pointer = nullptr;
+    scratch.bytes = 0;
+    scratch.pointer = aligned_memory(bytes);
+    scratch.bytes = bytes;
   }
   return scratch.pointer;
 }
