@@ -67,17 +67,21 @@ inline float load_one(const bf16* p) { return widen(*p); }
 inline void store_one(float* p, float x) { *p = x; }
 inline void store_one(bf16* p, float x) { *p = narrow(x); }
 
-// The first n lanes; the others are 0.
+// The first n <= kLanes lanes; the others are 0.
 template <typename T>
 inline vfloat load_part(const T* p, int64_t n) {
   vfloat v = {};
-  for (int64_t i = 0; i < n; i++) v[i] = load_one(p + i);
+  for (int i = 0; i < kLanes; i++) {
+    if (i < n) v[i] = load_one(p + i);
+  }
   return v;
 }
 
 template <typename T>
 inline void store_part(T* p, vfloat v, int64_t n) {
-  for (int64_t i = 0; i < n; i++) store_one(p + i, v[i]);
+  for (int i = 0; i < kLanes; i++) {
+    if (i < n) store_one(p + i, v[i]);
+  }
 }
 
 // Sum of the lanes in a fixed tree: lane i with lane i + width / 2, and so on down.

@@ -112,13 +112,8 @@ mm_status mm_memory_zero(mm_context* context, void* destination, int64_t bytes) 
   return outer == MM_STATUS_OK ? status : outer;
 }
 
-mm_status mm_cast(mm_context* context, const mm_cast_params* params) {
-  return mm::call("mm_cast", context, params, mm::check, &mm::Backend::cast);
-}
-
-mm_status mm_axpby(mm_context* context, const mm_axpby_params* params) {
-  return mm::call("mm_axpby", context, params, mm::check, &mm::Backend::axpby);
-}
+MM_ENTRY(cast)
+MM_ENTRY(axpby)
 
 int32_t mm_abi_version(void) { return MM_ABI_VERSION; }
 

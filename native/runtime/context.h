@@ -59,3 +59,9 @@ inline bool is_float(mm_dtype dtype) { return dtype == MM_DTYPE_F32 || dtype == 
   MM_REQUIRE(p.field > 0 && p.field < (int64_t{1} << 40), #field " is %lld", static_cast<long long>(p.field))
 #define MM_REQUIRE_FLOAT(field) \
   MM_REQUIRE(::mm::is_float(p.field), #field " is %d; F32 and BF16 are possible", static_cast<int>(p.field))
+
+// The entry of an operation whose check() is in scope.
+#define MM_ENTRY(op)                                                          \
+  mm_status mm_##op(mm_context* context, const mm_##op##_params* params) {    \
+    return mm::call("mm_" #op, context, params, mm::check, &mm::Backend::op); \
+  }

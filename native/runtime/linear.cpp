@@ -76,10 +76,6 @@ void check(const mm_embedding_backward_params& p) {
 }  // namespace
 }  // namespace mm
 
-#define MM_ENTRY(op)                                                          \
-  mm_status mm_##op(mm_context* context, const mm_##op##_params* params) {    \
-    return mm::call("mm_" #op, context, params, mm::check, &mm::Backend::op); \
-  }
 MM_ENTRY(linear_forward)
 MM_ENTRY(linear_backward)
 MM_ENTRY(silu_forward)
