@@ -43,13 +43,13 @@ mm_status run(mm_context* context, const Params* params, const char* name) {
   return guarded(name, [&] { Operation(*context, *params); });
 }
 
-#define MM_ENTRY(ns, op)                                                  \
+#define MM_RUN(ns, op)                                                    \
   [](mm_context* context, const mm_##op##_params* params) {               \
     return run<mm_##op##_params, mm::ns::op>(context, params, "mm_" #op); \
   },
-#define MM_PORTABLE(op) MM_ENTRY(portable, op)
-#define MM_AVX2(op) MM_ENTRY(avx2, op)
-#define MM_AVX512(op) MM_ENTRY(avx512, op)
+#define MM_PORTABLE(op) MM_RUN(portable, op)
+#define MM_AVX2(op) MM_RUN(avx2, op)
+#define MM_AVX512(op) MM_RUN(avx512, op)
 #define MM_TABLE(name, isa, entries)                                                                       \
   {                                                                                                        \
     MM_ABI_VERSION, sizeof(Backend), name, MM_DEVICE_KIND_CPU, isa, synchronize, allocate_cpu, copy, zero, \
