@@ -71,8 +71,8 @@ void moe_aux_loss_forward(mm_context&, const mm_moe_aux_loss_forward_params& p) 
 void moe_aux_loss_backward(mm_context&, const mm_moe_aux_loss_backward_params& p) {
   const int64_t rows = p.layers * p.tokens, experts = p.experts;
   const int64_t counted = max64(1, p.layers * counted_tokens(p.token_mask, p.tokens));
-  const float scale =
-      static_cast<float>(static_cast<double>(p.dloss) * static_cast<double>(experts) / static_cast<double>(counted));
+  const float scale = static_cast<float>(static_cast<double>(p.dloss) * static_cast<double>(experts) /
+                                         static_cast<double>(counted));
   parallel_for(ceil_div(rows, kRows), [&](int64_t block) {
     const int64_t end = min64(rows, (block + 1) * kRows);
     for (int64_t r = block * kRows; r < end; r++) {

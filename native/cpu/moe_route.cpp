@@ -1,6 +1,6 @@
 // Routing: the experts of each token, their weights, and the slots sorted by expert.
-// p_e / (sum of the picked p) is the softmax over the picked logits alone, as the denominator of p cancels; so
-// weights need neither the other experts nor p itself, and a single expert's weight is exactly 1.
+// p_e / (sum of the picked p) is the softmax over the picked logits alone, as the denominator of p cancels;
+// so weights need neither the other experts nor p itself, and a single expert's weight is exactly 1.
 #include "cpu/moe.h"
 #include "cpu/ops.h"
 
@@ -23,7 +23,8 @@ void check_picks(const int32_t* picks, int64_t experts, int64_t top_k, int64_t r
     MM_REQUIRE(picks[i] >= 0 && picks[i] < experts, "row %lld picks expert %d of %lld",
                static_cast<long long>(row), picks[i], static_cast<long long>(experts));
     for (int64_t j = 0; j < i; j++) {
-      MM_REQUIRE(picks[i] != picks[j], "row %lld picks expert %d twice", static_cast<long long>(row), picks[i]);
+      MM_REQUIRE(picks[i] != picks[j], "row %lld picks expert %d twice", static_cast<long long>(row),
+                 picks[i]);
     }
   }
 }

@@ -127,11 +127,6 @@ void check(const mm_shared_mlp_combine_backward_params& p) {
 }  // namespace
 }  // namespace mm
 
-#define MM_ENTRY(op)                                                                 \
-  mm_status mm_##op(mm_context* context, const mm_##op##_params* params) {           \
-    return mm::call("mm_" #op, context, params, mm::check, &mm::Backend::op); \
-  }
-
 MM_ENTRY(moe_route_forward)
 MM_ENTRY(moe_route_backward)
 MM_ENTRY(moe_experts_forward)
