@@ -41,8 +41,8 @@ public static class Splits
     }
 
     /// <summary>
-    /// <paramref name="count"/> instances of <paramref name="split"/>, no two of the same canonical hash,
-    /// tasks and difficulties in turn as far as their puzzles last.
+    /// <paramref name="count"/> instances of <paramref name="split"/>, no two of the same canonical hash:
+    /// as many of each task and difficulty, as far as their puzzles last.
     /// </summary>
     /// <exception cref="InvalidOperationException">There are not so many different puzzles.</exception>
     public static IReadOnlyList<TaskInstance> Distinct(
@@ -52,20 +52,18 @@ public static class Splits
         var seeds = new Rng(Rng.Derive(seed, "distinct"));
         var seen = new HashSet<ulong>();
         var instances = new List<TaskInstance>(count);
-        for (var (turn, misses) = (0, 0); instances.Count < count; turn++)
+        var sources = new Queue<(IReasoningTask Task, int Difficulty)>(difficulties.SelectMany(difficulty => tasks.Select(task => (task, difficulty))));
+        while (instances.Count < count)
         {
-            var task = tasks[turn % tasks.Count];
-            var difficulty = difficulties[turn / tasks.Count % difficulties.Count];
-            var instance = task.Generate(difficulty, seeds.NextBits(), style, split);
-            if (seen.Add(instance.CanonicalHash))
-            {
-                instances.Add(instance);
-                misses = 0;
-            }
-            else if (++misses > Patience * tasks.Count * difficulties.Count)
-            {
+            if (!sources.TryDequeue(out var source))
                 throw new InvalidOperationException($"Only {instances.Count} of {count} different puzzles found in split {split}.");
-            }
+            var unseen = Enumerable.Range(0, Patience)
+                .Select(_ => source.Task.Generate(source.Difficulty, seeds.NextBits(), style, split))
+                .FirstOrDefault(instance => seen.Add(instance.CanonicalHash));
+            if (unseen is null)
+                continue;
+            instances.Add(unseen);
+            sources.Enqueue(source);
         }
         return instances;
     }

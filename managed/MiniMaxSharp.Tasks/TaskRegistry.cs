@@ -37,6 +37,7 @@ public static class TaskRegistry
     /// <exception cref="FormatException">The line is not JSON, lacks a field, names no task, or holds a puzzle or solution that is wrong.</exception>
     public static TaskInstance ReadLine(string line)
     {
+        ArgumentNullException.ThrowIfNull(line);
         var root = Parse(line);
         var name = root.Text("task");
         if (!ByName.TryGetValue(name, out var task))
@@ -53,7 +54,7 @@ public static class TaskRegistry
         {
             return JsonNode.Parse(line) as JsonObject ?? throw new FormatException("The line is not a JSON object.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or ArgumentException) // the latter for half a surrogate pair
         {
             throw new FormatException($"The line is not JSON: {e.Message}", e);
         }

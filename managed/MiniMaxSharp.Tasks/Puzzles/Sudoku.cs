@@ -119,6 +119,8 @@ public sealed class Sudoku : ReasoningTask<Sudoku.Grid>
 
     private static IEnumerable<int> Seen(int[] cells, int cell) => Peers[cell].Select(peer => cells[peer]).Where(digit => digit > 0).Distinct().Order();
 
+    private static string SeenText(int[] cells, int cell) => Seen(cells, cell).Any() ? string.Join(' ', Seen(cells, cell)) : "_";
+
     /// <summary>
     /// One look at a blank: the digits it sees, and the digit if that settles it. Where other blanks of a unit had
     /// to be looked at too, they stand in <c>Others</c> with what they see.
@@ -157,7 +159,7 @@ public sealed class Sudoku : ReasoningTask<Sudoku.Grid>
                 continue;
             var left = Enumerable.Range(1, Side).Except(Seen(cells, cell)).ToArray();
             var digit = left is [var only] ? only : 0;
-            looks.Add(new(cell, string.Join(' ', Seen(cells, cell)), [], digit));
+            looks.Add(new(cell, SeenText(cells, cell), [], digit));
             cells[cell] = digit;
             progress |= digit > 0;
         }
@@ -174,7 +176,7 @@ public sealed class Sudoku : ReasoningTask<Sudoku.Grid>
                 var others = unit.Where(other => other != cell && cells[other] == 0).ToArray();
                 var digits = Enumerable.Range(1, Side).Except(Seen(cells, cell)).Where(digit => others.All(other => Seen(cells, other).Contains(digit)));
                 if (digits.FirstOrDefault() is > 0 and var digit)
-                    return new(cell, string.Join(' ', Seen(cells, cell)), [.. others.Select(other => $"{CellNames[other]} {string.Join(' ', Seen(cells, other))}")], digit);
+                    return new(cell, SeenText(cells, cell), [.. others.Select(other => $"{CellNames[other]} {SeenText(cells, other)}")], digit);
             }
         }
         return null;

@@ -1,0 +1,169 @@
+using FsCheck;
+using FsCheck.Xunit;
+using MiniMaxSharp.Tasks;
+
+namespace MiniMaxSharp.Tests.Tasks;
+
+/// <summary>What every task has to keep, whatever its puzzle.</summary>
+public sealed class TaskContractTests
+{
+    public static TheoryData<string> Names => [.. TaskRegistry.All.Select(task => task.Name)];
+
+    private static TaskInstance Any(byte task, byte difficulty, ulong seed, PromptStyle style) =>
+        TaskRegistry.All[task % TaskRegistry.All.Count].Generate((difficulty % 10) + 1, seed, style);
+
+    [Property(MaxTest = 400)]
+    public bool The_solution_of_a_generated_puzzle_verifies(byte task, byte difficulty, ulong seed)
+    {
+        var instance = Any(task, difficulty, seed, PromptStyle.Full);
+        return TaskRegistry.Get(instance.Task).Verify(instance, instance.Solution).Correct;
+    }
+
+    [Property(MaxTest = 400)]
+    public bool Demonstrations_of_both_kinds_earn_the_reward(byte task, byte difficulty, ulong seed, bool quick)
+    {
+        var instance = Any(task, difficulty, seed, PromptStyle.Compact);
+        var response = TaskRegistry.Get(instance.Task).Demonstrate(instance, quick ? DemonstrationStyle.Quick : DemonstrationStyle.Careful);
+        return ResponseFormat.Score(instance, response).Reward == 1;
+    }
+
+    [Property(MaxTest = 400)]
+    public bool Prompt_and_demonstration_keep_to_the_compact_words(byte task, byte difficulty, ulong seed)
+    {
+        var instance = Any(task, difficulty, seed, PromptStyle.Compact);
+        var owner = TaskRegistry.Get(instance.Task);
+        var words = TaskRegistry.CompactVocabulary([owner]).ToHashSet();
+        return Enum.GetValues<DemonstrationStyle>().Select(style => owner.Demonstrate(instance, style)).Append(instance.Prompt)
+            .SelectMany(text => text.Split(' ')).All(words.Contains);
+    }
+
+    [Property(MaxTest = 200)]
+    public bool The_same_seed_gives_the_same_instance_and_the_style_changes_but_the_prompt(byte task, byte difficulty, ulong seed)
+    {
+        var (one, two) = (Any(task, difficulty, seed, PromptStyle.Full), Any(task, difficulty, seed, PromptStyle.Full));
+        var compact = Any(task, difficulty, seed, PromptStyle.Compact);
+        return one.ToJsonLine() == two.ToJsonLine()
+            && compact.Prompt != one.Prompt
+            && compact.Puzzle.ToJson().ToJsonString() == one.Puzzle.ToJson().ToJsonString()
+            && compact.Solution == one.Solution;
+    }
+
+    [Property(MaxTest = 400)]
+    public bool An_instance_survives_a_line_of_JSON(byte task, byte difficulty, ulong seed)
+    {
+        var instance = Any(task, difficulty, seed, PromptStyle.Full);
+        var back = TaskRegistry.ReadLine(instance.ToJsonLine());
+        return back.ToJsonLine() == instance.ToJsonLine()
+            && back.CanonicalHash == instance.CanonicalHash
+            && TaskRegistry.Get(back.Task).Demonstrate(back) == TaskRegistry.Get(back.Task).Demonstrate(instance);
+    }
+
+    [Property(MaxTest = 1000)]
+    public bool A_damaged_line_is_refused_or_still_holds_a_solved_puzzle(byte task, byte difficulty, ulong seed, ushort at, char replacement)
+    {
+        var instance = Any(task, difficulty, seed, PromptStyle.Compact);
+        var line = instance.ToJsonLine();
+        var damaged = $"{line[..(at % line.Length)]}{replacement}{line[((at % line.Length) + 1)..]}";
+        try
+        {
+            var read = TaskRegistry.ReadLine(damaged);
+            return TaskRegistry.Get(read.Task).Verify(read, read.Solution).Correct;
+        }
+        catch (FormatException e)
+        {
+            return e.Message.Length > 0;
+        }
+    }
+
+    [Property(MaxTest = 2000)]
+    public bool The_verifier_says_something_of_any_text(byte task, byte difficulty, ulong seed, NonNull<string> text, ushort at)
+    {
+        var instance = Any(task, difficulty, seed, PromptStyle.Compact);
+        var owner = TaskRegistry.Get(instance.Task);
+        var spliced = instance.Solution.Insert(at % instance.Solution.Length, text.Get);
+        return owner.Verify(instance, text.Get).Reason.Length > 0 && owner.Verify(instance, spliced).Reason.Length > 0;
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void The_verifier_stands_very_long_and_very_deep_answers(string name)
+    {
+        var task = TaskRegistry.Get(name);
+        var instance = task.Generate(1, 1);
+        foreach (var piece in new[] { "(", ")", "1", "not ", "-", ",", "\0", "\ud800", "1+(" })
+        {
+            Assert.False(task.Verify(instance, string.Concat(Enumerable.Repeat(piece, 1000))).Correct);
+            Assert.Equal("too long", task.Verify(instance, string.Concat(Enumerable.Repeat(piece, 100_000))).Reason);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Both_languages_and_all_templates_occur(string name)
+    {
+        var openings = Enumerable.Range(0, 200).Select(seed => TaskRegistry.Get(name).Generate(3, (ulong)seed).Prompt[..4]).ToHashSet();
+        Assert.Contains(openings, opening => opening.Any(c => c > 0x4E00));
+        Assert.Contains(openings, opening => opening.All(char.IsAscii));
+        Assert.True(openings.Count >= 4, string.Join('|', openings));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Difficulty_is_1_to_10_and_instances_belong_to_their_task(string name)
+    {
+        var task = TaskRegistry.Get(name);
+        Assert.Throws<ArgumentOutOfRangeException>(() => task.Generate(0, 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => task.Generate(11, 1));
+        var foreign = TaskRegistry.All.First(other => other.Name != name).Generate(1, 1);
+        Assert.Throws<ArgumentException>(() => task.Verify(foreign, "1"));
+        Assert.Throws<ArgumentException>(() => task.Demonstrate(foreign));
+        Assert.Throws<ArgumentException>(() => TaskRegistry.Get(name + "?"));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Ten_kinds_of_wrong_answers_are_wrong_at_every_difficulty(string name)
+    {
+        var task = TaskRegistry.Get(name);
+        for (var difficulty = 1; difficulty <= 10; difficulty++)
+        {
+            for (var seed = 0UL; seed < 20; seed++)
+            {
+                var instance = task.Generate(difficulty, seed);
+                var wrong = WrongAnswers.For(instance);
+                Assert.True(wrong.Count >= 10, $"{name} has only {wrong.Count} wrong answers");
+                Assert.All(wrong, answer => Assert.False(task.Verify(instance, answer).Correct, $"'{answer}' passes for {instance.ToJsonLine()}"));
+            }
+        }
+    }
+
+    /// <summary>A seed gives the same puzzle for ever: whoever changes a generator has to change these on purpose.</summary>
+    [Theory]
+    [InlineData("boolean_expressions", "aca7a2c9a6df929f 1e9174ee2695c068 3e60106768d2d014 eba8efc828d82b6a")]
+    [InlineData("dyck_language", "e0027201db85e3fe 208610066cbb3ac1 59b8e26d770226d6 997d0302d20ee67d")]
+    [InlineData("web_of_lies", "45c47279d9302a6e 29865bfb95cd3b77 36c24b48fe4f0996 9e4ff6786cc1a2e2")]
+    [InlineData("game_of_24", "f504f1e3ab1fe93a 4b97db43505f11e7 307a08a58ba0f7ee 0a50b6ae17f0d491")]
+    [InlineData("sudoku", "aa84911612192108 b58b4dbfe51599d8 92c9399f66105648 ec3244253193627a")]
+    [InlineData("word_sorting", "f43f276215955614 985b41cf516aacf4 e46fa77e88f747f8 40a4ec1d5244c870")]
+    public void Seeds_keep_their_puzzles(string name, string expected)
+    {
+        var hashes = new[] { (1, 1UL), (3, 12345UL), (7, ulong.MaxValue), (10, 0UL) }
+            .Select(at => $"{TaskRegistry.Get(name).Generate(at.Item1, at.Item2).CanonicalHash:x16}");
+        Assert.Equal(expected, string.Join(' ', hashes));
+    }
+
+    [Fact]
+    public void The_compact_vocabulary_is_small_and_closed()
+    {
+        string[] five = ["boolean_expressions", "dyck_language", "web_of_lies", "game_of_24", "sudoku"];
+        var vocabulary = TaskRegistry.CompactVocabulary(five.Select(TaskRegistry.Get));
+        Assert.Equal(
+            "<think> </think> <answer> </answer> easy which ? A B C D E F : true false and or not ( ) = ; none close [ { < ] } > "
+            + "who says honest liar . -> Ann Bob Cal Dan Eve Fay Gus Hal Ida Jim Kay Leo Meg Ned Oli Pam Ray Sue "
+            + $"make from + - * / | _ yes no {string.Join(' ', Enumerable.Range(0, 37))} "
+            + "fill a1 a2 a3 a4 b1 b2 b3 b4 c1 c2 c3 c4 d1 d2 d3 d4",
+            string.Join(' ', vocabulary));
+        Assert.Equal(119, vocabulary.Count);
+        Assert.Equal(vocabulary.Count, vocabulary.Distinct().Count());
+    }
+}

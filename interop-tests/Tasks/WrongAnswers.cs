@@ -1,0 +1,66 @@
+using MiniMaxSharp.Tasks;
+
+namespace MiniMaxSharp.Tests.Tasks;
+
+/// <summary>Answers that no rule can pass, made from the right one: four kinds for every task and more of its own.</summary>
+internal static class WrongAnswers
+{
+    internal static IReadOnlyList<string> For(TaskInstance instance)
+    {
+        var right = instance.Solution;
+        return ["", "?!", $"{right} {right}", $"{right} \0", .. instance.Task switch
+        {
+            "boolean_expressions" => OfSet(right, ["A", "B", "C"], "Z"),
+            "web_of_lies" => OfSet(right, [.. instance.Puzzle.ToJson()["known"]!.GetValue<string>().Split(' ')[..1]], "Zoe"),
+            "dyck_language" => OfDyck(right),
+            "game_of_24" => Of24(right),
+            "sudoku" => OfSudoku(right),
+            "word_sorting" => OfSorting(right),
+            _ => throw new ArgumentException($"No wrong answers are known for {instance.Task}."),
+        }];
+    }
+
+    private static List<string> OfSet(string right, string[] some, string stranger)
+    {
+        var members = right == "none" ? [] : right.Split(' ');
+        return
+        [
+            stranger, $"{right} {stranger}", $"{right} none", "none none", "all", "true",
+            .. some.Select(one => string.Join(' ', members.Contains(one) ? members.Where(member => member != one) : members.Append(one))),
+            .. members.Take(1).Select(one => $"{right} {one}"),
+        ];
+    }
+
+    private static List<string> OfDyck(string right) =>
+    [
+        right[..^1], right[1..], $"( ) {right}", $"{right} )", $"{right} ( )", $"x {right}", right.Replace(right[0], ")]"[right[0] == ')' ? 1 : 0]),
+        $"({right}",
+    ];
+
+    private static List<string> Of24(string right) =>
+    [
+        $"( {right} ) + 1", $"( {right} ) * 1", $"( {right} ) / 0", $"( {right}", $"{right} )", $"- ( {right} )", $"{right} = 24 x", "24", "1 1 1",
+        right.Replace(' ', '.'),
+    ];
+
+    private static List<string> OfSudoku(string right)
+    {
+        var rows = right.Split(" | ");
+        return
+        [
+            right[..^1], $"{right} 1", right.Replace('1', '2'), right.Replace('4', '5'), right.Replace('3', '_'),
+            string.Concat(right.Select(c => c is '1' ? '2' : c is '2' ? '1' : c)), string.Join(" | ", rows.Reverse()),
+            string.Join(' ', Enumerable.Repeat("1 2 3 4", 4)),
+        ];
+    }
+
+    private static List<string> OfSorting(string right)
+    {
+        var words = right.Split(" , ");
+        return
+        [
+            string.Join(" , ", words.Reverse()), string.Join(" , ", words[1..]), string.Join(" , ", words[..^1]), string.Join(" , ", words.Append("q q q q q q q q q")),
+            string.Join(" , ", words[1..].Append(words[0])), string.Join(" , ", words.Prepend(words[0])), right.ToUpperInvariant(), $"{right} ,", right.Replace(",", ""),
+        ];
+    }
+}
