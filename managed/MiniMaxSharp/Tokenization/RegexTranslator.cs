@@ -12,8 +12,12 @@ namespace MiniMaxSharp.Tokenization;
 /// </summary>
 internal sealed class RegexTranslator
 {
-    /// <summary>Contents of a character class: what \w stands for.</summary>
-    private const string Word = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24B6-\u24E9";
+    /// <summary>
+    /// What \w stands for within a character class, and outside of one, where Oniguruma lets Latin-1's raised digits and
+    /// fractions in. Of the circled and squared letters, which Unicode counts as alphabetic, those below U+10000.
+    /// </summary>
+    private const string WordInClass = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u24B6-\u24E9";
+    private const string Word = WordInClass + @"\u00B2\u00B3\u00B9\u00BC-\u00BE";
     private const string HexDigit = "0-9A-Fa-f";
     private const string Boundary = $"(?:(?<=[{Word}])(?![{Word}])|(?<![{Word}])(?=[{Word}]))";
     private const string NoBoundary = $"(?:(?<=[{Word}])(?=[{Word}])|(?<![{Word}])(?![{Word}]))";
@@ -29,7 +33,7 @@ internal sealed class RegexTranslator
         other C, control Cc, format Cf, surrogate Cs, privateuse Co, unassigned Cn");
 
     private static readonly Dictionary<string, string> s_posix = Lookup(
-        $@"digit \p{{Nd}}, space \s, punct \p{{P}}\p{{S}}, cntrl \p{{Cc}}, blank \t\p{{Zs}}, word {Word}, xdigit {HexDigit}");
+        $@"digit \p{{Nd}}, space \s, punct \p{{P}}\p{{S}}, cntrl \p{{Cc}}, blank \t\p{{Zs}}, word {WordInClass}, xdigit {HexDigit}");
 
     private readonly string _pattern;
     private readonly List<(char First, char Last)> _ranges = [];
@@ -264,7 +268,7 @@ internal sealed class RegexTranslator
 
     private string ClassShorthand(char kind) => kind switch
     {
-        'w' => Word,
+        'w' => WordInClass,
         'h' => HexDigit,
         'p' or 'P' => Category(kind),
         'W' or 'H' => throw Error($"\\{kind} in a character class is not supported"),

@@ -14,7 +14,7 @@ internal sealed class SplitPattern
     private readonly Regex _regex;
     private readonly char[] _standIns;
 
-    private SplitPattern(string pattern, IReadOnlyList<(char First, char Last)> named)
+    private SplitPattern(string source, string pattern, IReadOnlyList<(char First, char Last)> named)
     {
         const RegexOptions options =
             RegexOptions.CultureInvariant | RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.Compiled;
@@ -24,7 +24,7 @@ internal sealed class SplitPattern
         {
             if (_standIns[(int)category] == '\0' && NeedsStandIn(category))
             {
-                throw new FormatException($"the pattern names every character of category {category}, which is not supported");
+                throw new FormatException($"pattern '{source}': it names every character of category {category}, which is not supported");
             }
         }
     }
@@ -35,7 +35,7 @@ internal sealed class SplitPattern
         var (translated, named) = RegexTranslator.Translate(pattern);
         try
         {
-            return new SplitPattern(translated, named);
+            return new SplitPattern(pattern, translated, named);
         }
         catch (RegexParseException error)
         {
@@ -45,7 +45,7 @@ internal sealed class SplitPattern
 
     /// <summary>A pattern that matches the text itself.</summary>
     public static SplitPattern FromText(string text) =>
-        new(Regex.Escape(text), [.. text.Select(character => (character, character))]);
+        new(text, Regex.Escape(text), [.. text.Select(character => (character, character))]);
 
     /// <summary>The matches in order, as ranges of the text.</summary>
     public List<(int Start, int End)> Matches(ReadOnlySpan<char> text)
