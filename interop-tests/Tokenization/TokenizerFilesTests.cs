@@ -139,6 +139,19 @@ public class TokenizerFilesTests
     }
 
     [Theory]
+    [InlineData("[]", "$: expected an object")]
+    [InlineData("{\"chat_template\": 5}", "$.chat_template: expected a string")]
+    [InlineData("{\"chat_template\": [{\"name\": \"a\", \"template\": \"\"}]}", "$.chat_template: exactly one template")]
+    [InlineData("{\"eos_token\": {\"id\": 3}}", "$.eos_token: the property 'content' is missing")]
+    [InlineData("{\"added_tokens_decoder\": {\"x\": {\"content\": \"a\"}}}", "$.added_tokens_decoder['x']: 'x' is not an id")]
+    public void ADamagedConfigurationIsNamedWithThePath(string content, string complaint)
+    {
+        var error = Assert.Throws<InvalidDataException>(() =>
+            Goldens.Load(("tokenizer.json", Goldens.TokenizerJson), ("tokenizer_config.json", content)));
+        Assert.Contains($"tokenizer_config.json: {complaint}", error.Message);
+    }
+
+    [Theory]
     [InlineData("a b\nab\n", "merges.txt, line 2")]
     [InlineData("a b\n\na c\n", "merges.txt, line 3: the token 'c'")]
     public void ADamagedLineOfMergesIsNamed(string merges, string complaint)
