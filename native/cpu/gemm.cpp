@@ -28,34 +28,6 @@ const T* stored_row(const Operand& m, int64_t row) {
   return static_cast<const T*>(m.data) + (m.gather ? m.gather[row] : row) * m.row_stride;
 }
 
-// Lanes i and i + step of two vectors change places with each other: one stage of a transposition in
-// registers.
-template <int Step>
-inline void exchange(vfloat& a, vfloat& b) {
-  vint low, high;
-  for (int i = 0; i < kLanes; i++) {
-    low[i] = (i & Step) ? kLanes + i - Step : i;
-    high[i] = (i & Step) ? kLanes + i : i + Step;
-  }
-  const vfloat x = __builtin_shuffle(a, b, low), y = __builtin_shuffle(a, b, high);
-  a = x;
-  b = y;
-}
-
-template <int Step>
-inline void exchange_all(vfloat* rows) {
-  for (int i = 0; i < kLanes; i++) {
-    if (!(i & Step)) exchange<Step>(rows[i], rows[i + Step]);
-  }
-}
-
-inline void transpose_square(vfloat* rows) {
-  exchange_all<1>(rows);
-  exchange_all<2>(rows);
-  if constexpr (kLanes > 4) exchange_all<4>(rows);
-  if constexpr (kLanes > 8) exchange_all<8>(rows);
-}
-
 // Words [k, k + kLanes) of a stored row. `left` counts the elements from k on: beyond them are zeros.
 template <bool Pairs, typename T>
 inline vfloat load_words(const T* row, int64_t k, int64_t left) {

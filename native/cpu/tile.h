@@ -35,15 +35,17 @@ inline void tile(int64_t depth, const float* __restrict a, int64_t a_row, int64_
   }
 }
 
+// Rows of a tile of small_product: enough independent sums to hide the latency, and a divisor of common
+// sizes.
+constexpr int kSmallRows = MM_LANES == 16 ? 8 : 4;
+
 template <int NV>
 inline void tile_rows(int64_t rows, int64_t depth, const float* a, int64_t a_row, int64_t a_k, const float* b,
                       int64_t b_row, float* c, int64_t c_row, bool accumulate) {
-  constexpr int M = kTileRows;
+  constexpr int M = kSmallRows;
   int64_t i = 0;
   for (; i + M <= rows; i += M)
     tile<M, NV>(depth, a + i * a_row, a_row, a_k, b, b_row, c + i * c_row, c_row, accumulate);
-  for (; i + 4 <= rows; i += 4)
-    tile<4, NV>(depth, a + i * a_row, a_row, a_k, b, b_row, c + i * c_row, c_row, accumulate);
   for (; i + 2 <= rows; i += 2)
     tile<2, NV>(depth, a + i * a_row, a_row, a_k, b, b_row, c + i * c_row, c_row, accumulate);
   for (; i < rows; i++)
@@ -63,11 +65,45 @@ inline void small_product(int64_t rows, int64_t columns, int64_t depth, const fl
     tile_rows<1>(rows, depth, a, a_row, a_k, b + j, b_row, c + j, c_row, accumulate);
 }
 
-// out[j, i] = in[i, j]
+// Lanes i and i + Step of two vectors change places with each other: one stage of a transposition in
+// registers.
+template <int Step>
+inline void exchange(vfloat& a, vfloat& b) {
+  vint low, high;
+  for (int i = 0; i < kLanes; i++) {
+    low[i] = (i & Step) ? kLanes + i - Step : i;
+    high[i] = (i & Step) ? kLanes + i : i + Step;
+  }
+  const vfloat x = __builtin_shuffle(a, b, low), y = __builtin_shuffle(a, b, high);
+  a = x;
+  b = y;
+}
+
+template <int Step>
+inline void exchange_all(vfloat* rows) {
+  for (int i = 0; i < kLanes; i++) {
+    if (!(i & Step)) exchange<Step>(rows[i], rows[i + Step]);
+  }
+}
+
+// kLanes vectors of kLanes.
+inline void transpose_square(vfloat* rows) {
+  exchange_all<1>(rows);
+  exchange_all<2>(rows);
+  if constexpr (kLanes > 4) exchange_all<4>(rows);
+  if constexpr (kLanes > 8) exchange_all<8>(rows);
+}
+
+// out[j, i] = in[i, j]; both padded to whole squares of kLanes, the padding of `in` readable.
 inline void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out,
                       int64_t out_row) {
-  for (int64_t i = 0; i < rows; i++) {
-    for (int64_t j = 0; j < columns; j++) out[j * out_row + i] = in[i * in_row + j];
+  for (int64_t i = 0; i < rows; i += kLanes) {
+    for (int64_t j = 0; j < columns; j += kLanes) {
+      vfloat square[kLanes];
+      for (int l = 0; l < kLanes; l++) square[l] = load(in + (i + l) * in_row + j);
+      transpose_square(square);
+      for (int l = 0; l < kLanes; l++) store(out + (j + l) * out_row + i, square[l]);
+    }
   }
 }
 
