@@ -11,6 +11,7 @@
 // chunks are counted from the sequence's start, so that nothing depends on what else is in the batch.
 #include "cpu/elementwise.h"
 #include "cpu/ops.h"
+#include "cpu/rows.h"
 #include "cpu/tile.h"
 
 namespace mm::MM_ISA_NS {
@@ -18,22 +19,6 @@ namespace {
 
 constexpr int64_t kChunk = 64;
 constexpr int64_t kBand = 16;  // rows of a chunk that stop at the same column of the triangle
-
-// Cuts memory into arrays of floats.
-class Arena {
- public:
-  explicit Arena(float* memory) : memory_(memory) {}
-  float* take(int64_t count) {
-    float* p = memory_ + used_;
-    used_ += round_up(count, 16);
-    return p;
-  }
-  int64_t used() const { return used_; }
-
- private:
-  float* memory_;
-  int64_t used_ = 0;
-};
 
 struct Decay {
   float power[kChunk + 1];    // lambda^p
@@ -47,46 +32,27 @@ struct Decay {
 
 struct View {
   void* data;
-  int64_t token_stride;
+  int64_t offset, token_stride;
   mm_dtype dtype;
 };
 
 View head(const void* data, int64_t token_stride, int64_t head_stride, int64_t h, mm_dtype dtype) {
-  return {static_cast<char*>(const_cast<void*>(data)) + h * head_stride * (dtype == MM_DTYPE_F32 ? 4 : 2),
-          token_stride, dtype};
-}
-
-template <typename T>
-void read_rows(const View& view, int64_t first, int64_t m, int64_t width, int64_t padded, float* out) {
-  for (int64_t i = 0; i < m; i++) {
-    const T* row = static_cast<const T*>(view.data) + (first + i) * view.token_stride;
-    int64_t j = 0;
-    for (; j + kLanes <= width; j += kLanes) store(out + i * padded + j, load(row + j));
-    if (j < padded) store(out + i * padded + j, load_part(row + j, width - j));
-  }
+  return {const_cast<void*>(data), h * head_stride, token_stride, dtype};
 }
 
 // Rows first .. first + m as floats; columns up to `padded` and rows up to the next multiple of kLanes are 0.
-void read(const View& view, int64_t first, int64_t m, int64_t width, int64_t padded, float* out) {
-  view.dtype == MM_DTYPE_F32 ? read_rows<float>(view, first, m, width, padded, out)
-                             : read_rows<bf16>(view, first, m, width, padded, out);
+void read(const View& v, int64_t first, int64_t m, int64_t width, int64_t padded, float* out) {
+  for (int64_t i = 0; i < m; i++) {
+    read_row(v.data, v.offset + (first + i) * v.token_stride, v.dtype, width, padded, out + i * padded);
+  }
   const int64_t rest = round_up(m, kLanes) - m;
   if (rest > 0) memset(out + m * padded, 0, rest * padded * sizeof(float));
 }
 
-template <typename T>
-void write_rows(const View& view, int64_t first, int64_t m, int64_t width, int64_t padded, const float* in) {
+void write(const View& v, int64_t first, int64_t m, int64_t width, int64_t padded, const float* in) {
   for (int64_t i = 0; i < m; i++) {
-    T* row = static_cast<T*>(view.data) + (first + i) * view.token_stride;
-    int64_t j = 0;
-    for (; j + kLanes <= width; j += kLanes) store(row + j, load(in + i * padded + j));
-    if (j < width) store_part(row + j, load(in + i * padded + j), width - j);
+    write_row(in + i * padded, width, v.dtype, v.data, v.offset + (first + i) * v.token_stride);
   }
-}
-
-void write(const View& view, int64_t first, int64_t m, int64_t width, int64_t padded, const float* in) {
-  view.dtype == MM_DTYPE_F32 ? write_rows<float>(view, first, m, width, padded, in)
-                             : write_rows<bf16>(view, first, m, width, padded, in);
 }
 
 // out[i] = factor(i) in[i], rows of `padded`
