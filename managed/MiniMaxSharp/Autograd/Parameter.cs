@@ -1,0 +1,79 @@
+namespace MiniMaxSharp;
+
+/// <summary>
+/// A weight of the model: its value, and its gradient once a tape has run backwards. A stacked parameter (the experts of
+/// a layer) is one tensor whose first dimension enumerates the checkpoint's tensors.
+/// </summary>
+public sealed class Parameter : IDisposable
+{
+    private readonly string[] _names;
+
+    internal Parameter(Tensor value, params string[] names)
+    {
+        Value = value;
+        _names = names;
+    }
+
+    /// <summary>Name in Hugging Face's layout; of a stacked parameter the first one's.</summary>
+    public string Name => _names[0];
+
+    /// <summary>The weight, of the model's element type (routers: always single precision).</summary>
+    public Tensor Value { get; }
+
+    /// <summary>Sum of the gradients since <see cref="ClearGradient"/>, always single precision; null if there is none.</summary>
+    public Tensor? Gradient { get; private set; }
+
+    /// <summary>Whether gradients are computed for it.</summary>
+    public bool IsTrainable { get; set; } = true;
+
+    /// <summary>The checkpoint's tensors: names, and views of the value.</summary>
+    public IEnumerable<(string Name, Tensor Value)> Tensors() => Views(Value);
+
+    /// <summary>The gradient under the checkpoint's names; empty if there is none.</summary>
+    public IEnumerable<(string Name, Tensor Value)> Gradients() => Gradient is null ? [] : Views(Gradient);
+
+    /// <summary>Frees the gradient.</summary>
+    public void ClearGradient()
+    {
+        Gradient?.Dispose();
+        Gradient = null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        ClearGradient();
+        Value.Dispose();
+    }
+
+    /// <summary>The gradient to add to, zeros at first; it outlives every scope.</summary>
+    internal Tensor GradientSum()
+    {
+        if (Gradient is null)
+        {
+            Device device = Value.Device;
+            TensorScope? scope = device.CurrentScope;
+            device.CurrentScope = null;
+            Gradient = Tensor.Zeros(device, ElementType.Float32, Value.Shape);
+            device.CurrentScope = scope;
+        }
+
+        return Gradient;
+    }
+
+    private IEnumerable<(string, Tensor)> Views(Tensor whole)
+    {
+        if (_names.Length == 1)
+        {
+            yield return (Name, whole);
+            yield break;
+        }
+
+        for (int i = 0; i < _names.Length; i++)
+        {
+            using Tensor slice = whole.Slice(i, 1);
+            using Tensor matrix = slice.View(whole.Shape[1..]);
+            yield return (_names[i], matrix);
+        }
+    }
+}

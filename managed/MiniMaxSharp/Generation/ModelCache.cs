@@ -1,0 +1,229 @@
+using MiniMaxSharp.Models;
+
+namespace MiniMaxSharp.Generation;
+
+/// <summary>
+/// What a model remembers of sequences: for each lightning layer one state [heads, d, d] a sequence, in single precision
+/// and of constant size; for each softmax layer the keys and values in pages of 16 tokens.
+/// </summary>
+public sealed class ModelCache : IDisposable
+{
+    /// <summary>Tokens a page holds.</summary>
+    public const int PageSize = 16;
+
+    private readonly Device _device;
+    private readonly Tensor?[] _states;
+    private readonly (Tensor Keys, Tensor Values)?[] _pages;
+    private readonly Stack<int> _freeSlots = [];
+    private readonly Stack<int> _freePages = [];
+    private readonly long _pageBytes;
+
+    /// <summary>Reserves memory for so many sequences and, over all of them, so many tokens.</summary>
+    /// <param name="model">Whose layers decide what is kept.</param>
+    /// <param name="maxSequences">Sequences at a time.</param>
+    /// <param name="maxTokens">Tokens of all sequences together; rounded up to whole pages for each.</param>
+    public ModelCache(MiniMaxForCausalLM model, int maxSequences, long maxTokens)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxSequences, 1);
+        MiniMaxConfig config = model.Config;
+        _device = model.Device;
+        bool paged = config.AttnTypeList.Contains(1);
+        int pages = paged ? checked((int)((maxTokens + PageSize - 1) / PageSize + maxSequences)) : 0;
+        _states = new Tensor?[config.NumHiddenLayers];
+        _pages = new (Tensor, Tensor)?[config.NumHiddenLayers];
+        for (int layer = 0; layer < config.NumHiddenLayers; layer++)
+        {
+            if (config.AttnTypeList[layer] == 0)
+            {
+                _states[layer] = Tensor.Empty(_device, ElementType.Float32, maxSequences, config.NumAttentionHeads, config.HeadDim, config.HeadDim);
+            }
+            else
+            {
+                long[] shape = [pages, PageSize, config.NumKeyValueHeads, config.HeadDim];
+                _pages[layer] = (Tensor.Empty(_device, model.ElementType, shape), Tensor.Empty(_device, model.ElementType, shape));
+                _pageBytes = _pages[layer]!.Value.Keys.Bytes / Math.Max(pages, 1);
+            }
+        }
+
+        for (int i = maxSequences - 1; i >= 0; i--)
+        {
+            _freeSlots.Push(i);
+        }
+
+        for (int i = pages - 1; i >= 0; i--)
+        {
+            _freePages.Push(i);
+        }
+    }
+
+    /// <summary>Sequences that can still be added.</summary>
+    public int FreeSequences => _freeSlots.Count;
+
+    /// <summary>Starts an empty sequence.</summary>
+    /// <exception cref="InvalidOperationException">The cache holds as many sequences as it was made for.</exception>
+    public CachedSequence Add()
+    {
+        if (!_freeSlots.TryPop(out int slot))
+        {
+            throw new InvalidOperationException($"The cache holds {_states.Length} sequences already; it was made for no more.");
+        }
+
+        foreach (Tensor? states in _states)
+        {
+            if (states is not null)
+            {
+                using Tensor state = states.Slice(slot, 1);
+                state.Zero();
+            }
+        }
+
+        return new CachedSequence(slot);
+    }
+
+    /// <summary>Starts a sequence that continues another one; what that one holds is copied.</summary>
+    public CachedSequence Fork(CachedSequence source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        CachedSequence fork = Add();
+        foreach (Tensor? states in _states)
+        {
+            if (states is not null)
+            {
+                using Tensor from = states.Slice(source.Slot, 1);
+                using Tensor to = states.Slice(fork.Slot, 1);
+                to.CopyFrom(from);
+            }
+        }
+
+        Extend(fork, source.Length);
+        for (int i = 0; i < fork.Pages.Count; i++)
+        {
+            CopyPage(source.Pages[i], fork.Pages[i]);
+        }
+
+        fork.Length = source.Length;
+        return fork;
+    }
+
+    /// <summary>Gives a sequence's memory back.</summary>
+    public void Remove(CachedSequence sequence)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        _freeSlots.Push(sequence.Slot);
+        foreach (int page in sequence.Pages)
+        {
+            _freePages.Push(page);
+        }
+
+        sequence.Pages.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Tensor? states in _states)
+        {
+            states?.Dispose();
+        }
+
+        foreach ((Tensor Keys, Tensor Values)? pages in _pages)
+        {
+            pages?.Keys.Dispose();
+            pages?.Values.Dispose();
+        }
+    }
+
+    /// <summary>Makes room for new tokens of the sequences and says where they go; lengths count them from then on.</summary>
+    internal CacheStep Step(IReadOnlyList<CachedSequence> sequences, IReadOnlyList<int> newTokens)
+    {
+        int most = 0;
+        for (int i = 0; i < sequences.Count; i++)
+        {
+            Extend(sequences[i], sequences[i].Length + newTokens[i]);
+            most = Math.Max(most, sequences[i].Pages.Count);
+        }
+
+        var table = new int[sequences.Count * Math.Max(most, 1)];
+        var lengths = new int[sequences.Count];
+        var slots = new int[sequences.Count];
+        var tokenSlots = new long[newTokens.Sum()];
+        int token = 0;
+        for (int i = 0; i < sequences.Count; i++)
+        {
+            CachedSequence sequence = sequences[i];
+            sequence.Pages.CopyTo(table, i * most);
+            slots[i] = sequence.Slot;
+            for (int t = 0; t < newTokens[i]; t++, sequence.Length++)
+            {
+                tokenSlots[token++] = most == 0 ? 0 : (long)sequence.Pages[sequence.Length / PageSize] * PageSize + sequence.Length % PageSize;
+            }
+
+            lengths[i] = sequence.Length;
+        }
+
+        return new CacheStep(
+            this,
+            Tensor.From<int>(_device, slots, slots.Length),
+            Tensor.From<long>(_device, tokenSlots, tokenSlots.Length),
+            new PagedSequences(
+                Tensor.From<int>(_device, lengths, lengths.Length),
+                Tensor.From<int>(_device, table, sequences.Count, Math.Max(most, 1)),
+                lengths.Max()),
+            newTokens.All(n => n == 1));
+    }
+
+    internal Tensor LightningStates(int layer) => _states[layer]!;
+
+    internal (Tensor Keys, Tensor Values) Pages(int layer) => _pages[layer]!.Value;
+
+    private void Extend(CachedSequence sequence, int length)
+    {
+        if (_pageBytes == 0)
+        {
+            return;
+        }
+
+        for (int needed = (length + PageSize - 1) / PageSize; sequence.Pages.Count < needed;)
+        {
+            if (!_freePages.TryPop(out int page))
+            {
+                throw new InvalidOperationException($"The cache has no page left for a sequence of {length} tokens; make it with room for more tokens.");
+            }
+
+            sequence.Pages.Add(page);
+        }
+    }
+
+    private void CopyPage(int from, int to)
+    {
+        foreach ((Tensor Keys, Tensor Values)? pages in _pages)
+        {
+            if (pages is { } p)
+            {
+                CopyRow(p.Keys, from, to);
+                CopyRow(p.Values, from, to);
+            }
+        }
+    }
+
+    private static void CopyRow(Tensor tensor, int from, int to)
+    {
+        using Tensor source = tensor.Slice(from, 1);
+        using Tensor destination = tensor.Slice(to, 1);
+        destination.CopyFrom(source);
+    }
+}
+
+/// <summary>A sequence in a <see cref="ModelCache"/>.</summary>
+public sealed class CachedSequence
+{
+    internal CachedSequence(int slot) => Slot = slot;
+
+    /// <summary>Tokens that the cache holds of it.</summary>
+    public int Length { get; internal set; }
+
+    internal int Slot { get; }
+
+    internal List<int> Pages { get; } = [];
+}

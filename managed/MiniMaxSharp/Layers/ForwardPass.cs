@@ -1,0 +1,17 @@
+namespace MiniMaxSharp.Layers;
+
+/// <summary>
+/// What all layers of one forward pass share. Without a cache every sequence is complete in the batch; with one, the
+/// batch brings new tokens of sequences that the cache holds.
+/// </summary>
+internal sealed record ForwardPass(PackedBatch Batch, Tensor InverseFrequencies)
+{
+    /// <summary>Cached sequences of the batch, in its order.</summary>
+    public CacheStep? Cache { get; init; }
+
+    /// <summary>Router logits [tokens, experts] by layer, for the auxiliary loss.</summary>
+    public List<Tensor> RouterLogits { get; init; } = [];
+
+    /// <summary>Sees intermediate results by name ("attn_out.3"); for comparison with the reference.</summary>
+    public Action<string, Tensor>? Observe { get; init; }
+}

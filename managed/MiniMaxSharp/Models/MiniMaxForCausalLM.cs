@@ -1,0 +1,154 @@
+using MiniMaxSharp.Checkpoints;
+using MiniMaxSharp.Generation;
+using MiniMaxSharp.Layers;
+using MiniMaxSharp.Ops;
+
+namespace MiniMaxSharp.Models;
+
+/// <summary>
+/// A MiniMax-M1-style causal language model (arXiv 2506.13585): decoder layers of lightning or softmax attention and a
+/// mixture of experts, under Hugging Face's parameter names. Immutable while it generates.
+/// </summary>
+public sealed class MiniMaxForCausalLM : IDisposable
+{
+    private readonly Parameter _embedding;
+    private readonly Parameter _finalNorm;
+    private readonly Parameter _lmHead;
+    private readonly DecoderLayer[] _layers;
+    private readonly Tensor _inverseFrequencies;
+    private readonly ParameterFactory _factory;
+
+    private MiniMaxForCausalLM(MiniMaxConfig config, Device device, ElementType type)
+    {
+        config.Validate();
+        if (type is not (ElementType.Float32 or ElementType.BFloat16))
+        {
+            throw new ArgumentException($"A model is stored in Float32 or BFloat16, not {type}.", nameof(type));
+        }
+
+        Config = config;
+        Device = device;
+        ElementType = type;
+        _factory = new ParameterFactory(device, type, config.Parameters().ToDictionary(p => p.Name, p => p.Shape.ToArray()));
+        _embedding = _factory.Create("model.embed_tokens.weight");
+        _layers = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(i => new DecoderLayer(config, i, _factory, device))];
+        _finalNorm = _factory.Create("model.norm.weight");
+        _lmHead = config.TieWordEmbeddings ? _embedding : _factory.Create("lm_head.weight");
+        float[] frequencies = Rope.InverseFrequencies(config.RotaryDim, config.RopeTheta);
+        _inverseFrequencies = _factory.Constant(Tensor.From<float>(device, frequencies, frequencies.Length));
+    }
+
+    /// <summary>The architecture.</summary>
+    public MiniMaxConfig Config { get; }
+
+    /// <summary>Where the weights are.</summary>
+    public Device Device { get; }
+
+    /// <summary>How weights and activations are stored; routers are always in single precision.</summary>
+    public ElementType ElementType { get; }
+
+    /// <summary>All weights, embedding first.</summary>
+    public IReadOnlyList<Parameter> Parameters => _factory.Parameters;
+
+    /// <summary>Whether training keeps only each layer's input and runs the layer again on the way back.</summary>
+    public bool RecomputeLayers { get; set; }
+
+    /// <summary>A model with random weights: N(0, initializer_range²), norms one. The same seed gives the same weights everywhere.</summary>
+    public static MiniMaxForCausalLM Create(MiniMaxConfig config, Device device, ulong seed, ElementType type = ElementType.Float32)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var model = new MiniMaxForCausalLM(config, device, type);
+        foreach (Parameter parameter in model.Parameters)
+        {
+            Initialization.Fill(parameter, (float)config.InitializerRange, seed);
+        }
+
+        return model;
+    }
+
+    /// <summary>Loads config.json and model.safetensors (or its shards) from a directory.</summary>
+    /// <param name="directory">A folder in Hugging Face's layout.</param>
+    /// <param name="device">Where the weights go.</param>
+    /// <param name="type">How to store them; by default bfloat16 if the checkpoint's embedding is, else single.</param>
+    /// <param name="progress">Told the share of bytes loaded.</param>
+    /// <param name="cancellation">Stops loading between tensors.</param>
+    /// <exception cref="CheckpointFormatException">A tensor is missing, too many, or of the wrong shape.</exception>
+    public static MiniMaxForCausalLM Load(
+        string directory, Device device, ElementType? type = null, IProgress<float>? progress = null, CancellationToken cancellation = default)
+    {
+        MiniMaxConfig config = MiniMaxConfig.Load(directory);
+        using ShardedCheckpoint checkpoint = ShardedCheckpoint.Open(directory);
+        return ModelLoader.Load(checkpoint, config, stored => new MiniMaxForCausalLM(config, device, type ?? stored), progress, cancellation);
+    }
+
+    /// <summary>Writes config.json and the weights, atomically: a reader sees the old files or the new ones.</summary>
+    public void Save(string directory, long maxShardBytes = 5L << 30) => ModelLoader.Save(this, directory, maxShardBytes);
+
+    /// <summary>Final hidden states [tokens, hidden] of complete sequences.</summary>
+    public Tensor Forward(PackedBatch batch) => Forward(new ForwardPass(batch, _inverseFrequencies));
+
+    /// <summary>
+    /// Final hidden states [tokens, hidden] of new tokens of cached sequences, which the cache then holds. A sequence's values do not
+    /// depend on what else is in the batch.
+    /// </summary>
+    public Tensor Forward(ModelCache cache, IReadOnlyList<CachedSequence> sequences, IReadOnlyList<ReadOnlyMemory<int>> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        PackedBatch batch = PackedBatch.Create(Device, tokens, [.. sequences.Select(s => s.Length)]);
+        CacheStep step = cache.Step(sequences, [.. tokens.Select(t => t.Length)]);
+        return Forward(new ForwardPass(batch, _inverseFrequencies) { Cache = step });
+    }
+
+    /// <summary>Logits [rows, vocabulary] in single precision of hidden states [rows, hidden].</summary>
+    public Tensor Logits(Tensor hidden) => Linear.Apply(hidden, _lmHead, ElementType.Float32, fp32: true);
+
+    /// <summary>
+    /// Log-probability of each target and entropy of its distribution, both [rows] in single precision. A target of -100 gives 0.
+    /// </summary>
+    /// <param name="hidden">Final hidden states [rows, hidden].</param>
+    /// <param name="targets">The token to score at each row, int32 [rows].</param>
+    public (Tensor LogProbability, Tensor Entropy) LogProbabilities(Tensor hidden, Tensor targets) =>
+        LmHead.Apply(hidden, _lmHead, targets.Require(nameof(targets), hidden.Shape[0]));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Parameter parameter in _factory.Parameters)
+        {
+            parameter.Dispose();
+        }
+
+        foreach (Tensor constant in _factory.Constants)
+        {
+            constant.Dispose();
+        }
+    }
+
+    /// <summary>The pass over complete sequences whose parts a caller wants to see.</summary>
+    internal ForwardPass Pass(PackedBatch batch) => new(batch, _inverseFrequencies);
+
+    internal Tensor Forward(ForwardPass pass)
+    {
+        Tensor x = Embedding.Apply(pass.Batch.Tokens, _embedding);
+        foreach (DecoderLayer layer in _layers)
+        {
+            x = RecomputeLayers && Device.CurrentTape is not null ? Recompute(layer, x, pass) : layer.Forward(x, pass);
+        }
+
+        Tensor y = RmsNorm.Apply(x, _finalNorm, (float)Config.RmsNormEps);
+        pass.Observe?.Invoke("final_norm", y);
+        return y;
+    }
+
+    private static Tensor Recompute(DecoderLayer layer, Tensor x, ForwardPass pass)
+    {
+        Tensor[] outputs = Recomputed.Apply(x, input =>
+        {
+            ForwardPass inner = pass with { RouterLogits = [], Observe = null };
+            Tensor y = layer.Forward(input, inner);
+            return [y, .. inner.RouterLogits];
+        });
+        pass.RouterLogits.AddRange(outputs[1..]);
+        return outputs[0];
+    }
+}
