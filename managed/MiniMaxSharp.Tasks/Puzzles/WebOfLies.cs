@@ -86,9 +86,12 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
     protected override string Compact(Web puzzle) =>
         $"who ? {string.Join(" . ", puzzle.Statements)} . {Says(puzzle.Known, puzzle.KnownHonest)}";
 
-    /// <summary>From the known person along the statements; each deduction repeats the statement it rests on.</summary>
-    protected override string Reason(Web puzzle, string solution) => string.Join(" ; ", puzzle.Deductions.Select(step =>
-        step.By is null ? Says(step.Person, step.Honest) : $"{step.By} -> {Says(step.Person, step.Honest)}"));
+    /// <summary>
+    /// Goes through the statements in order: a person that follows from one is named after it, ? stands where neither of its two is
+    /// known yet, . where both are. What is left open is gone through again. Every step is local: one statement and what was said of two people.
+    /// </summary>
+    protected override string Reason(Web puzzle, string solution) => string.Join(
+        " ; ", puzzle.Steps.Select(step => $"{step.Statement} -> {step.Outcome}").Prepend(Says(puzzle.Known, puzzle.KnownHonest)));
 
     /// <inheritdoc/>
     protected override Verdict Check(Web puzzle, string answer) => Words.CheckSet(answer.TrimEnd('.', '。'), puzzle.Honest, puzzle.People);
@@ -132,8 +135,8 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
         public override string ToString() => $"{Speaker} says {Says(Subject, Honest)}";
     }
 
-    /// <summary>What is known of a person and the statement that it was deduced from; none for the first.</summary>
-    internal readonly record struct Deduction(string Person, bool Honest, Statement? By);
+    /// <summary>A look at a statement: who follows from it, or ? (nothing yet) or . (nothing new).</summary>
+    internal readonly record struct Step(Statement Statement, string Outcome);
 
     /// <summary>Statements, and one person of whom the truth is known.</summary>
     public sealed class Web : Puzzle
@@ -144,7 +147,7 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
                 throw new FormatException("A statement is made twice.");
             (Statements, Known, KnownHonest) = (statements, known, knownHonest);
             People = [.. statements.SelectMany(s => new[] { s.Speaker, s.Subject }).Append(known).Distinct()];
-            Deductions = Deduce();
+            (Steps, Honest) = Deduce();
         }
 
         internal IReadOnlyList<Statement> Statements { get; }
@@ -156,10 +159,11 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
         /// <summary>In the order in which they are first named.</summary>
         internal IReadOnlyList<string> People { get; }
 
-        /// <summary>One for each person, each from persons before it.</summary>
-        internal IReadOnlyList<Deduction> Deductions { get; }
+        /// <summary>Looks at statements, in order, until none is open.</summary>
+        internal IReadOnlyList<Step> Steps { get; }
 
-        internal IReadOnlyList<string> Honest => [.. Deductions.Where(step => step.Honest).Select(step => step.Person)];
+        /// <summary>In the order in which they are found to be.</summary>
+        internal IReadOnlyList<string> Honest { get; }
 
         /// <inheritdoc/>
         public override JsonObject ToJson() => new()
@@ -176,28 +180,39 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
             return People.Count <= 6 ? Smallest(edges, index[Known]) : Refined(edges, index[Known]);
         }
 
-        private List<Deduction> Deduce()
+        private (List<Step> Steps, List<string> Honest) Deduce()
         {
             var truth = new Dictionary<string, bool> { [Known] = KnownHonest };
-            var steps = new List<Deduction> { new(Known, KnownHonest, null) };
-            for (var i = 0; i < steps.Count; i++)
+            var (steps, honest) = (new List<Step>(), new List<string>(KnownHonest ? [Known] : []));
+            for (IReadOnlyList<Statement> open = Statements; open.Count > 0;)
             {
-                var (person, honest, _) = steps[i];
-                foreach (var statement in Statements)
-                {
-                    var other = statement.Speaker == person ? statement.Subject : statement.Subject == person ? statement.Speaker : null;
-                    if (other is null)
-                        continue;
-                    var otherHonest = honest == statement.Honest;
-                    if (truth.TryAdd(other, otherHonest))
-                        steps.Add(new(other, otherHonest, statement));
-                    else if (truth[other] != otherHonest)
-                        throw new FormatException($"'{statement}' contradicts the other statements.");
-                }
+                var left = open.Where(statement => !Look(statement)).ToArray();
+                if (left.Length == open.Count)
+                    throw new FormatException($"Nothing follows about {left[0].Speaker}.");
+                open = left;
             }
-            return steps.Count == People.Count
-                ? steps
-                : throw new FormatException($"Nothing follows about {People.First(person => !truth.ContainsKey(person))}.");
+            return (steps, honest);
+
+            // Whether the statement is settled.
+            bool Look(Statement statement)
+            {
+                var (speaker, subject) = (truth.TryGetValue(statement.Speaker, out var says), truth.TryGetValue(statement.Subject, out var isSo));
+                if (speaker && subject && (says == isSo) != statement.Honest)
+                    throw new FormatException($"'{statement}' contradicts the other statements.");
+                var outcome = speaker == subject
+                    ? speaker ? "." : "?"
+                    : speaker ? Learn(statement.Subject, says == statement.Honest) : Learn(statement.Speaker, isSo == statement.Honest);
+                steps.Add(new(statement, outcome));
+                return speaker || subject;
+            }
+
+            string Learn(string person, bool isHonest)
+            {
+                truth.Add(person, isHonest);
+                if (isHonest)
+                    honest.Add(person);
+                return Says(person, isHonest);
+            }
         }
 
         private readonly record struct Edge(int From, int To, bool Honest);

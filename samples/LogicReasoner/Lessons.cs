@@ -1,0 +1,83 @@
+using MiniMaxSharp;
+using MiniMaxSharp.Tasks;
+using MiniMaxSharp.Tokenization;
+using MiniMaxSharp.Training;
+
+namespace LogicReasoner;
+
+/// <summary>Puzzles as tokens: prompts in the chat format, demonstrations, and the tokenizer trained on both.</summary>
+internal sealed class Lessons
+{
+    // The chat format's headers and every word with the space before it are one piece, and so one token each.
+    private const string Pattern = @"user name=user\n|ai name=assistant\n| ?\S+|\s+";
+    private readonly IReadOnlyList<IReasoningTask> _tasks;
+    private readonly IReadOnlyList<int> _levels;
+    private readonly IReadOnlyList<double> _weights;
+
+    public Lessons(Recipe recipe)
+    {
+        _tasks = [.. recipe.Tasks.Select(TaskRegistry.Get)];
+        _levels = recipe.Levels;
+        _weights = recipe.LessonWeights;
+        Tokenizer = BpeTrainer.Train(Corpus(), new BpeTrainerOptions { VocabularySize = 1024, Pattern = Pattern });
+    }
+
+    public Tokenizer Tokenizer { get; }
+
+    public IReadOnlyList<IReasoningTask> Tasks => _tasks;
+
+    /// <summary>A puzzle of the training split; the random numbers alone decide which.</summary>
+    public TaskInstance Train(SplitMix64 random, IReadOnlyList<double>? weights = null)
+    {
+        IReasoningTask task = _tasks[weights is null ? random.Below(_tasks.Count) : Pick(weights, random.NextDouble())];
+        return task.Generate(_levels[random.Below(_levels.Count)], random.Next(), PromptStyle.Compact, Split.Train);
+    }
+
+    /// <summary>Different puzzles of a held-out split, tasks and levels in equal shares.</summary>
+    public IReadOnlyList<TaskInstance> HeldOut(Split split, int count, ulong seed) =>
+        Splits.Distinct(_tasks, _levels, count, seed, PromptStyle.Compact, split);
+
+    public int[] Prompt(TaskInstance instance) =>
+        Tokenizer.Encode(ChatTemplate.MiniMaxM1.Render([new ChatMessage("user", instance.Prompt)], addGenerationPrompt: true));
+
+    public string Text(ReadOnlySpan<int> response) => Tokenizer.Decode(response, skipSpecialTokens: true);
+
+    /// <summary>A demonstration, quick with the given probability.</summary>
+    public TrainingSequence Demonstration(SplitMix64 random, double quick)
+    {
+        TaskInstance instance = Train(random, _weights);
+        DemonstrationStyle style = random.NextDouble() < quick ? DemonstrationStyle.Quick : DemonstrationStyle.Careful;
+        int[] prompt = Prompt(instance);
+        int[] response = Tokenizer.Encode(Demonstrated(instance, style));
+        return new TrainingSequence([.. prompt, .. response], prompt.Length);
+    }
+
+    private static string Demonstrated(TaskInstance instance, DemonstrationStyle style) =>
+        TaskRegistry.Get(instance.Task).Demonstrate(instance, style) + ChatTemplate.EndOfSentence;
+
+    private IEnumerable<string> Corpus()
+    {
+        var random = new SplitMix64(0);
+        for (int i = 0; i < 3000; i++)
+        {
+            TaskInstance instance = Train(random);
+            yield return $"user name=user\n{instance.Prompt}\nai name=assistant\n{TaskRegistry.Get(instance.Task).Demonstrate(instance)}";
+            yield return TaskRegistry.Get(instance.Task).Demonstrate(instance, DemonstrationStyle.Quick);
+        }
+    }
+
+    private static int Pick(IReadOnlyList<double> weights, double number)
+    {
+        double left = number * weights.Sum();
+        for (int i = 0; i < weights.Count - 1; i++)
+        {
+            left -= weights[i];
+            if (left < 0)
+            {
+                return i;
+            }
+        }
+
+        return weights.Count - 1;
+    }
+}

@@ -1,0 +1,303 @@
+using System.Diagnostics;
+using MiniMaxSharp;
+using MiniMaxSharp.Checkpoints;
+using MiniMaxSharp.Generation;
+using MiniMaxSharp.Models;
+using MiniMaxSharp.Tasks;
+using MiniMaxSharp.Training;
+
+namespace LogicReasoner;
+
+/// <summary>
+/// The run from random weights to the report: one step at a time, each determined by the seed and the step's number, so
+/// that a run that was stopped goes on as if it had not been.
+/// </summary>
+internal sealed class TrainingRun : IDisposable
+{
+    private const int SaveEverySupervised = 1000;
+    private const int SaveEveryCispo = 10;
+    private readonly Recipe _recipe;
+    private readonly RunFiles _files;
+    private readonly IProgressView _view;
+    private readonly Device _device;
+    private readonly Lessons _lessons;
+    private readonly Examination _test;
+    private readonly Examination _development;
+    private readonly MetricsLog _metrics;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly double _secondsBefore;
+    private MiniMaxForCausalLM _model;
+    private AdamW _optimizer;
+    private RunState _state;
+
+    public TrainingRun(Recipe recipe, RunFiles files, IProgressView view, Device device)
+    {
+        _recipe = recipe;
+        _files = files;
+        _view = view;
+        _device = device;
+        _lessons = new Lessons(recipe);
+        _test = new Examination(_lessons, _lessons.HeldOut(recipe.ExaminedSplit, recipe.TestInstances, Recipe.TestSeed), recipe.TestSamples, recipe);
+        _development = new Examination(
+            _lessons, _lessons.HeldOut(Split.Development, recipe.DevelopmentInstances, Recipe.TestSeed), 1, recipe);
+        bool resumed = TrainingCheckpoint.Exists(files.Progress);
+        _state = resumed ? RunState.FromJson(TrainingCheckpoint.ReadState(files.Progress)) : new RunState { PassRates = [.. recipe.Tasks.Select(_ => 0.5)] };
+        _secondsBefore = _state.Seconds;
+        _metrics = new MetricsLog(files.Metrics, _state.MetricsBytes);
+        ElementType type = recipe.BFloat16 ? ElementType.BFloat16 : ElementType.Float32;
+        _model = resumed
+            ? MiniMaxForCausalLM.Load(files.Progress, device)
+            : MiniMaxForCausalLM.Create(Recipe.Model(_lessons.Tokenizer), device, recipe.Seed, type);
+        _optimizer = new AdamW(_model.Parameters);
+        if (resumed)
+        {
+            TrainingCheckpoint.LoadOptimizer(files.Progress, _optimizer);
+            view.Say($"Resumed at {_state.Phase.ToString().ToLowerInvariant()} step {_state.Step}.");
+        }
+    }
+
+    /// <summary>Runs to the end, or saves and throws when cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            while (_state.Phase != Phase.Done)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                await StepAsync(cancellation).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            Save();
+            throw;
+        }
+
+        _metrics.Dispose();
+        Summary.Write(_files, _recipe, _state, _model.Parameters.Sum(p => p.Value.Count));
+    }
+
+    public void Dispose()
+    {
+        _metrics.Dispose();
+        _optimizer.Dispose();
+        _model.Dispose();
+    }
+
+    private async Task StepAsync(CancellationToken cancellation)
+    {
+        switch (_state.Phase)
+        {
+            case Phase.Skill when _state.Step == 0 && !_state.Marks.ContainsKey("untrained"):
+                Examine("untrained", cancellation);
+                break;
+            case Phase.Skill:
+                Supervise(Recipe.Skill(_recipe), _recipe.SkillQuick);
+                Advance(_recipe.SkillSteps, Phase.Habit, "skill", SaveEverySupervised, cancellation);
+                break;
+            case Phase.Habit:
+                Supervise(Recipe.Habit(_recipe), _recipe.HabitQuick);
+                Advance(_recipe.HabitSteps, Phase.Cispo, "warm_start", SaveEverySupervised, cancellation);
+                break;
+            case Phase.Cispo:
+                await ReinforceAsync(cancellation).ConfigureAwait(false);
+                Advance(_recipe.CispoSteps, Phase.Control, "cispo", SaveEveryCispo, cancellation);
+                break;
+            default:
+                Supervise(Recipe.Habit(_recipe), _recipe.HabitQuick);
+                bool enough = _state.ControlTokens >= _state.CispoTokens;
+                Advance(enough ? _state.Step + 1 : int.MaxValue, Phase.Done, "sft_control", SaveEverySupervised, cancellation);
+                break;
+        }
+    }
+
+    private void Supervise(LearningRateSchedule rate, double quick)
+    {
+        var random = new SplitMix64(StepSeed());
+        var trainer = new SupervisedTrainer(
+            _model, _optimizer, new SupervisedOptions { LearningRate = rate, AuxiliaryLossWeight = _recipe.AuxiliaryLossWeight });
+        var clock = Stopwatch.StartNew();
+        TrainingSequence[] batch = [.. Enumerable.Range(0, _recipe.BatchSequences).Select(_ => _lessons.Demonstration(random, quick))];
+        SupervisedStep step = trainer.Step(batch, _state.Step);
+        double seconds = clock.Elapsed.TotalSeconds;
+        _metrics.Write(
+            PhaseName,
+            _state.Step,
+            ("loss", step.Loss),
+            ("aux_loss", step.AuxiliaryLoss),
+            ("grad_norm", step.GradientNorm),
+            ("lr", step.LearningRate),
+            ("tokens", step.Tokens),
+            ("step_seconds", seconds),
+            ("tokens_per_second", step.Tokens / seconds));
+        _state = _state with
+        {
+            Tokens = _state.Tokens + step.Tokens,
+            ControlTokens = _state.ControlTokens + (_state.Phase == Phase.Control ? step.Tokens : 0),
+            TrainingSeconds = _state.TrainingSeconds + seconds,
+        };
+        _view.Supervised(_state, step, step.Tokens / seconds, SecondsLeft());
+    }
+
+    private async Task ReinforceAsync(CancellationToken cancellation)
+    {
+        ulong seed = StepSeed();
+        var random = new SplitMix64(seed);
+        double[] weights = [.. _state.PassRates.Select(p => Math.Max(0.05, p * (1 - p)))];
+        var trainer = new CispoTrainer(_model, _optimizer, tokens => _lessons.Text(tokens), new PuzzleReward(), Recipe.Cispo(_recipe, _lessons));
+        CispoStep step = await trainer.StepAsync(_ => Prompts(random, weights), _state.Step, seed, cancellation).ConfigureAwait(false);
+        CispoMetrics metrics = CispoMetrics.Of(step);
+        _metrics.Write(PhaseName, _state.Step, metrics.Values);
+        int tokens = step.GeneratedTokens + step.TrainedTokens;
+        double seconds = step.GenerationSeconds + step.TrainingSeconds;
+        _state = _state with
+        {
+            Tokens = _state.Tokens + tokens,
+            CispoTokens = _state.CispoTokens + tokens,
+            ZeroGradientTokens = _state.ZeroGradientTokens + step.ZeroGradientTokens,
+            LowestPearson = Math.Min(_state.LowestPearson, step.RolloutTrainerPearson),
+            TrainingSeconds = _state.TrainingSeconds + seconds,
+            PassRates = [.. _state.PassRates.Select((p, task) => Updated(p, step, _recipe.Tasks[task]))],
+        };
+        _view.Reinforced(_state, step, tokens / seconds, SecondsLeft());
+        if ((_state.Step + 1) % _recipe.DevelopmentEvery == 0)
+        {
+            Marks marks = _development.Take(_model, cancellation);
+            _metrics.Write("development", _state.Step, ("pass_rate", marks.All.PassRate), ("careful_share", marks.All.CarefulShare));
+        }
+    }
+
+    private RolloutPrompt[] Prompts(SplitMix64 random, double[] weights) =>
+    [
+        .. Enumerable.Range(0, _recipe.Prompts).Select(_ =>
+        {
+            TaskInstance instance = _lessons.Train(random, weights);
+            return new RolloutPrompt(_lessons.Prompt(instance), instance);
+        }),
+    ];
+
+    private static double Updated(double passRate, CispoStep step, string task)
+    {
+        double[] rewards = [.. step.Rollouts.Where(r => ((TaskInstance)r.Response.Prompt.Data!).Task == task).Select(r => r.Reward.Score ?? 0)];
+        return rewards.Length == 0 ? passRate : 0.8 * passRate + 0.2 * rewards.Average();
+    }
+
+    // Counts the step; at the end of the phase examines, keeps what later phases start from, and goes on to the next.
+    private void Advance(int steps, Phase next, string marks, int saveEvery, CancellationToken cancellation)
+    {
+        _state = _state with { Step = _state.Step + 1 };
+        if (_state.Step < steps)
+        {
+            if (_state.Step % saveEvery == 0)
+            {
+                Save();
+            }
+
+            return;
+        }
+
+        Examine(marks, cancellation);
+        _state = _state with { Phase = next, Step = 0 };
+        if (next == Phase.Cispo)
+        {
+            RestartOptimizer();
+            Save();
+            SaveAs(_files.WarmStart);
+        }
+        else if (next == Phase.Control)
+        {
+            SaveCheckpoint();
+            LoadModel(_files.WarmStart);
+        }
+
+        Save();
+    }
+
+    private void Examine(string name, CancellationToken cancellation)
+    {
+        _view.Say($"Examining on {_recipe.TestInstances} held-out puzzles ({name}) …");
+        Marks marks = _test.Take(_model, cancellation);
+        _state = _state with { Marks = new(_state.Marks) { [name] = new MarksSummary(marks.All, new(marks.ByTask)) } };
+        if (name == "cispo")
+        {
+            _state = _state with { Answers = [.. Samples(marks.Answers)] };
+        }
+
+        _metrics.Write(
+            "test",
+            _state.Step,
+            [($"{name}_pass_rate", marks.All.PassRate), ($"{name}_careful_share", marks.All.CarefulShare), .. marks.ByTask.Select(t => ($"{name}_{t.Key}", t.Value.PassRate))]);
+        _view.Examined(name, marks);
+    }
+
+    // A few right and wrong answers of each task.
+    private static IEnumerable<SampleText> Samples(IReadOnlyList<SampleAnswer> answers) => answers
+        .GroupBy(a => (a.Task, a.Correct))
+        .OrderBy(g => g.Key.Task, StringComparer.Ordinal).ThenByDescending(g => g.Key.Correct)
+        .SelectMany(g => g.DistinctBy(a => a.Prompt).Take(4))
+        .Select(a => new SampleText(a.Task, a.Prompt, a.Response, a.Correct, a.Reason));
+
+    // CISPO and the control start from the same weights with moments of their own, as the gradients are of another size.
+    private void RestartOptimizer()
+    {
+        _optimizer.Dispose();
+        _optimizer = new AdamW(_model.Parameters);
+    }
+
+    private void LoadModel(string directory)
+    {
+        _optimizer.Dispose();
+        _model.Dispose();
+        _model = MiniMaxForCausalLM.Load(directory, _device);
+        _optimizer = new AdamW(_model.Parameters);
+        TrainingCheckpoint.LoadOptimizer(directory, _optimizer);
+    }
+
+    private void SaveCheckpoint() => AtomicDirectory.Replace(_files.Checkpoint, directory =>
+    {
+        _model.Save(directory);
+        _lessons.Tokenizer.Save(directory);
+    });
+
+    private void Save() => SaveAs(_files.Progress);
+
+    private void SaveAs(string directory)
+    {
+        RunState state = _state with { MetricsBytes = _metrics.Length, Seconds = _secondsBefore + _clock.Elapsed.TotalSeconds };
+        _state = state;
+        TrainingCheckpoint.Save(directory, _model, _optimizer, _lessons.Tokenizer, state.ToJson());
+    }
+
+    private string PhaseName => _state.Phase.ToString().ToLowerInvariant();
+
+    private ulong StepSeed() => SplitMix64.Mix(SplitMix64.Mix(_recipe.Seed ^ ((ulong)_state.Phase << 56)) + (ulong)_state.Step);
+
+    // From the speed so far; a step of CISPO takes about as long as thirteen supervised ones until that is known.
+    private double SecondsLeft()
+    {
+        double done = Cost(_state.Phase, _state.Step + 1), all = Cost(Phase.Done, 0);
+        return (_secondsBefore + _clock.Elapsed.TotalSeconds) * (all - done) / done;
+    }
+
+    private double Cost(Phase phase, int step)
+    {
+        const double Cispo = 13, Examination = 80;
+        double cost = Examination;
+        (Phase Phase, double Steps, double Each)[] parts =
+        [
+            (Phase.Skill, _recipe.SkillSteps, 1), (Phase.Habit, _recipe.HabitSteps, 1),
+            (Phase.Cispo, _recipe.CispoSteps, Cispo), (Phase.Control, _recipe.CispoSteps * Cispo, 1),
+        ];
+        foreach ((Phase part, double steps, double each) in parts)
+        {
+            if (part >= phase)
+            {
+                return cost + (part == phase ? Math.Min(step, steps) * each : 0);
+            }
+
+            cost += steps * each + Examination;
+        }
+
+        return cost;
+    }
+}
