@@ -87,11 +87,12 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
         $"who ? {string.Join(" . ", puzzle.Statements)} . {Says(puzzle.Known, puzzle.KnownHonest)}";
 
     /// <summary>
-    /// Goes through the statements in order: a person that follows from one is named after it, ? stands where neither of its two is
-    /// known yet, . where both are. What is left open is gone through again. Every step is local: one statement and what was said of two people.
+    /// Goes through the statements in order. After one stands what is known of one of its two people and what follows for
+    /// the other; ? where neither is known yet, . where both are. What is left open is gone through again. So a step is to copy a
+    /// statement, to look up a person, or to compare two words that stand side by side.
     /// </summary>
     protected override string Reason(Web puzzle, string solution) => string.Join(
-        " ; ", puzzle.Steps.Select(step => $"{step.Statement} -> {step.Outcome}").Prepend(Says(puzzle.Known, puzzle.KnownHonest)));
+        " ; ", puzzle.Steps.Select(step => $"{step.Statement} : {step.Outcome}").Prepend(Says(puzzle.Known, puzzle.KnownHonest)));
 
     /// <inheritdoc/>
     protected override Verdict Check(Web puzzle, string answer) => Words.CheckSet(answer.TrimEnd('.', '。'), puzzle.Honest, puzzle.People);
@@ -135,7 +136,7 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
         public override string ToString() => $"{Speaker} says {Says(Subject, Honest)}";
     }
 
-    /// <summary>A look at a statement: who follows from it, or ? (nothing yet) or . (nothing new).</summary>
+    /// <summary>A look at a statement: what follows from what, or ? (nothing yet) or . (nothing new).</summary>
     internal readonly record struct Step(Statement Statement, string Outcome);
 
     /// <summary>Statements, and one person of whom the truth is known.</summary>
@@ -201,7 +202,9 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
                     throw new FormatException($"'{statement}' contradicts the other statements.");
                 var outcome = speaker == subject
                     ? speaker ? "." : "?"
-                    : speaker ? Learn(statement.Subject, says == statement.Honest) : Learn(statement.Speaker, isSo == statement.Honest);
+                    : speaker
+                        ? $"{Says(statement.Speaker, says)} -> {Learn(statement.Subject, says == statement.Honest)}"
+                        : $"{Says(statement.Subject, isSo)} -> {Learn(statement.Speaker, isSo == statement.Honest)}";
                 steps.Add(new(statement, outcome));
                 return speaker || subject;
             }

@@ -1,0 +1,118 @@
+"""Runs our benchmarks and the PyTorch peer in one go and writes results/cpu.json and a table.
+
+    python3 native/benchmarks/compare.py --peer-root DIR --peers DIR --reference DIR [--threads 2]
+
+--peer-root  a folder with a Debian system that has PyTorch (entered by chroot; needs root)
+--peers      the folder with pytorch_m1.py and refstubs.py
+--reference  the folder with modeling_minimax_m1.py and configuration_minimax_m1.py of MiniMax-AI/MiniMax-M1
+
+Ratios say how many times better ours is. Each side takes the best of its runs; nothing else should run meanwhile.
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(ROOT, "artifacts", "benchmarks")
+WORK = "/tmp/minimax-peer"
+
+
+def run(*command, **options):
+    print("$", " ".join(command), file=sys.stderr, flush=True)
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+def lines(text):
+    return {row["case"]: row["value"] for row in map(json.loads, filter(lambda s: s.startswith("{"), text.splitlines()))}
+
+
+def machine(threads):
+    with open("/proc/cpuinfo") as f:
+        model = next((l.split(":")[1].strip() for l in f if l.startswith("model name")), platform.machine())
+    return f"{model}, {os.cpu_count()} cores, {threads} threads, {datetime.date.today()}"
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--peer-root", required=True)
+    ap.add_argument("--peers", required=True)
+    ap.add_argument("--reference", required=True)
+    ap.add_argument("--threads", type=int, default=2)
+    a = ap.parse_args()
+    t = str(a.threads)
+
+    run("cmake", "-S", ROOT, "-B", BUILD, "-DMINIMAX_TESTS=OFF")
+    run("cmake", "--build", BUILD, "-j", "2")
+    run("dotnet", "build", "-c", "Release", os.path.join(HERE, "ModelBenchmark"), "-v", "q")
+
+    inside = a.peer_root + WORK
+    shutil.rmtree(inside, ignore_errors=True)
+    os.makedirs(inside)
+    for folder, name in ((a.peers, "pytorch_m1.py"), (a.peers, "refstubs.py"), (HERE, "peer_gemm.py"),
+                         (a.reference, "modeling_minimax_m1.py"), (a.reference, "configuration_minimax_m1.py")):
+        shutil.copy(os.path.join(folder, name), inside)
+
+    def peer(*command):
+        return run("chroot", a.peer_root, "env", f"OMP_NUM_THREADS={t}", "python3", *command)
+
+    def bench(name):
+        return lines(run(os.path.join(BUILD, "native", "benchmarks", name), t))
+
+    gemm, peer_gemm = bench("gemm_bench"), lines(peer(f"{WORK}/peer_gemm.py", t))
+    lightning = bench("lightning_bench")
+    moe = bench("moe_bench")
+    peer(f"{WORK}/pytorch_m1.py", "--ref", WORK, "--threads", t, "--json", f"{WORK}/peer.json", "--save", f"{WORK}/model")
+    with open(inside + "/peer.json") as f:
+        theirs = json.load(f)
+    ours = lines(run("dotnet", "run", "-c", "Release", "--no-build", "--project", os.path.join(HERE, "ModelBenchmark"), "--",
+                     inside + "/model", t))
+
+    rows = []
+
+    def row(case, mine, other, name, unit, target, lower=False):
+        ratio = other / mine if lower else mine / other
+        rows.append({"case": case, "ours": round(mine, 3), "peer": round(other, 3), "peer_name": name, "unit": unit,
+                     "ratio": round(ratio, 3), "target": target, "met": target is None or ratio >= target})
+
+    torch = f"PyTorch {theirs['torch']}"
+    for case, value in peer_gemm.items():
+        row(f"product {case}", gemm[case], value, torch, "GFLOP/s", 1.2 if case.startswith("fp32") else None)
+    for mode in ("forward", "forward+backward"):
+        row(f"lightning {mode} 8x64x2048", lightning[f"lightning {mode} 8x64x2048"],
+            theirs[f"lightning core 8x64 {mode}"]["best_s"] * 1e3, torch + ", published code", "ms", 3.0, lower=True)
+    moe_case = next((k for k in moe if "forward" in k and "2048" in k and "fp32" in k and "backward" not in k), None)
+    if moe_case:
+        row("MoE block 8 experts top-2 768, 2048 tokens", moe[moe_case],
+            theirs["one MoE block (8 experts, top 2, 768)"]["best_s"] * 1e3, torch + ", published code", "ms", 1.5, lower=True)
+    for case, key, target in (("prefill", "model forward incl. lm_head (prefill)", None),
+                              ("forward+backward", "forward+backward (no optimizer)", 1.2),
+                              ("decode", "decode, batch 1, after the prefill", 1.5)):
+        row(f"model 93.8M {case}", ours[case], theirs[key]["tokens_per_s_best"], torch + ", published code", "tokens/s", target)
+    flat = {k: v for k, v in lightning.items() if k.startswith("lightning forward a token")}
+    if flat:
+        row("lightning time a token, longest against shortest sequence", max(flat.values()), min(flat.values()),
+            "the fastest length from 16K to 256K", "ns", 0.9, lower=True)
+
+    result = {"machine": machine(a.threads), "commit": run("git", "-C", ROOT, "rev-parse", "HEAD").strip(),
+              "command": "python3 native/benchmarks/compare.py --peer-root DIR --peers DIR --reference DIR", "rows": rows}
+    os.makedirs(os.path.join(HERE, "results"), exist_ok=True)
+    with open(os.path.join(HERE, "results", "cpu.json"), "w") as f:
+        json.dump(result, f, indent=1)
+        f.write("\n")
+    table = ["| case | ours | peer | unit | ratio | target | met |", "|---|---|---|---|---|---|---|"]
+    table += [f"| {r['case']} | {r['ours']:g} | {r['peer']:g} | {r['unit']} | {r['ratio']:g} | {r['target'] or '–'} | "
+              f"{'yes' if r['met'] else 'no'} |" for r in rows]
+    text = f"{result['machine']}; commit {result['commit'][:12]}; peer: {torch} in the same run\n\n" + "\n".join(table) + "\n"
+    with open(os.path.join(HERE, "results", "cpu.md"), "w") as f:
+        f.write(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# All tests: formatting, native (Release, and with address and undefined-behaviour sanitizers), a compile for arm64,
+# managed, the trimmed tool. Ends with "tests: N passed, N failed, N skipped" and a status other than 0 on any failure.
+set -uo pipefail
+cd "$(dirname "$0")"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDTERMINALLOGGER=off
+out=artifacts/test
+mkdir -p "$out"
+passed=0 failed=0 skipped=0
+
+say() { printf '\n== %s\n' "$*"; }
+
+# One check that counts as one test.
+check() {
+  local name=$1 log
+  log="$out/$(echo "$name" | tr -c 'a-zA-Z0-9\n' '-').log"
+  shift
+  if "$@" >"$log" 2>&1; then
+    passed=$((passed + 1)); echo "ok: $name"
+  else
+    failed=$((failed + 1)); echo "FAILED: $name"; tail -n 40 "$log"
+  fi
+}
+
+skip() { skipped=$((skipped + 1)); echo "skipped: $1"; }
+
+need() {  # a command, and the Debian package that has it
+  command -v "$1" >/dev/null && return
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get -qq update && apt-get -qq install -y "$2"; } >/dev/null 2>&1
+  command -v "$1" >/dev/null
+}
+
+# Runs the native tests of a build and counts their cases.
+native() {
+  local name=$1 build=$2
+  shift 2
+  check "$name: build" bash -c 'cmake -S . -B "$0" -DMINIMAX_BENCHMARKS=OFF "${@}" && cmake --build "$0" -j "$(nproc)"' "$build" "$@"
+  for test in "$build"/native/tests/*_test; do
+    [ -x "$test" ] || continue
+    local log="$out/$name-$(basename "$test").log"
+    "$test" >"$log" 2>&1 || { grep -E '^\[  FAILED|Failure|ERROR|runtime error' "$log" | head -n 20; grep -q '^\[  FAILED' "$log" || failed=$((failed + 1)); }
+    passed=$((passed + $(grep -c '^\[       OK' "$log")))
+    failed=$((failed + $(grep '^\[  FAILED' "$log" | grep -c ' ms)')))
+  done
+}
+
+for tool in dotnet cmake g++; do
+  command -v "$tool" >/dev/null || { echo "$tool is missing; the README says what is needed"; exit 1; }
+done
+if [ ! -d /usr/include/gtest ] && [ "$(id -u)" = 0 ]; then
+  { apt-get -qq update && apt-get -qq install -y libgtest-dev; } >/dev/null 2>&1
+fi
+
+say "Formatting"
+if need clang-format clang-format; then
+  check "clang-format" bash -c 'git ls-files "native/*.h" "native/*.cpp" "native/*.c" | grep -v "\.g\." | xargs clang-format --dry-run --Werror'
+else
+  skip "clang-format is not installed"
+fi
+
+say "Native library"
+if [ -d /usr/include/gtest ]; then
+  native release artifacts/native-release
+  native sanitized artifacts/native-sanitized "-DMINIMAX_SANITIZE=address;undefined" -DCMAKE_BUILD_TYPE=RelWithDebInfo
+  for folder in artifacts/native-release/native/CMakeFiles/minimax_cpu_*.dir; do
+    name=$(basename "$folder" .dir); isa=${name#minimax_cpu_}; isa=${isa/avx512_bf16/avx512}
+    # A weak symbol outside the namespace of its instruction set could be linked in place of the baseline's.
+    check "no symbols of $name leak" bash -c '! find "$1" -name "*.o" | xargs nm -C | grep -E " [WVu] " | grep -v -E "mm::$0|DW\.ref"' "$isa" "$folder"
+  done
+else
+  skip "GoogleTest is not installed"
+fi
+if need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu; then
+  check "arm64 compiles" bash -c 'cmake -S . -B artifacts/native-arm64 -DMINIMAX_TESTS=OFF -DMINIMAX_BENCHMARKS=OFF -DCMAKE_SYSTEM_NAME=Linux \
+    -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ && cmake --build artifacts/native-arm64 -j "$(nproc)" --target minimax'
+else
+  skip "no compiler for arm64"
+fi
+
+say "CUDA"
+echo "There is no CUDA code in the repository yet; native/benchmarks/results say: not yet run on a GPU."
+
+say "Managed"
+check "dotnet build" dotnet build -c Release Bindings.sln
+check "dotnet format" dotnet format Bindings.sln --verify-no-changes --no-restore --exclude-diagnostics IDE0130
+rm -rf "$out/managed"
+dotnet test -c Release Bindings.sln --no-build --logger "trx;LogFilePrefix=managed" --results-directory "$out/managed" >"$out/dotnet-test.log" 2>&1
+status=$?
+grep -E '^\s*(Failed|Error Message|Passed!|Failed!)' "$out/dotnet-test.log" | head -n 40
+counted=0
+for trx in "$out"/managed/*.trx; do
+  [ -e "$trx" ] || continue
+  counters=$(grep -o '<Counters [^>]*>' "$trx")
+  number() { echo "$counters" | grep -o "$1=\"[0-9]*\"" | head -n 1 | tr -dc '0-9'; }
+  passed=$((passed + $(number passed))); failed=$((failed + $(number failed)))
+  skipped=$((skipped + $(number total) - $(number passed) - $(number failed))); counted=1
+done
+if [ $status -ne 0 ] && { [ $counted = 0 ] || [ $failed = 0 ]; }; then
+  failed=$((failed + 1)); echo "FAILED: dotnet test"; tail -n 40 "$out/dotnet-test.log"
+fi
+
+say "Trimmed tool"
+rm -rf artifacts/publish
+check "trimmed publish" dotnet publish -c Release managed/MiniMaxSharp.Cli -r linux-x64 --self-contained -p:PublishTrimmed=true -o artifacts/publish
+check "trimmed tool stays under 40 MiB" bash -c '[ "$(du -sb --exclude="*.pdb" --exclude="*.xml" artifacts/publish | cut -f1)" -lt 41943040 ]'
+check "trimmed tool: doctor" artifacts/publish/minimax doctor
+check "trimmed tool: goldens" artifacts/publish/minimax check --goldens interop-tests/goldens
+
+printf '\ntests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ]
