@@ -1,3 +1,5 @@
+using MiniMaxSharp.Native;
+
 namespace MiniMaxSharp.Training;
 
 /// <summary>A prompt and a response, in tokens. Losses look at the response only.</summary>
@@ -52,7 +54,7 @@ internal sealed class ScoringBatch : IDisposable
                     rows.Add(targets.Count);
                 }
 
-                targets.Add(scored ? sequence.Tokens[t] : NativeConstants.IgnoreLabel);
+                targets.Add(scored ? sequence.Tokens[t] : NativeMethods.ExpectedIgnoreLabel);
             }
         }
 
@@ -86,9 +88,4 @@ internal sealed class ScoringBatch : IDisposable
         Batch.Dispose();
         Targets.Dispose();
     }
-}
-
-internal static class NativeConstants
-{
-    public const int IgnoreLabel = -100;
 }
