@@ -20,6 +20,7 @@ internal static class JsonFile
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            RequireUnicode(json.RootElement);
             return json.RootElement.ValueKind == JsonValueKind.Object
                 ? json.RootElement.Clone()
                 : throw new CheckpointFormatException($"{path}: a JSON object was expected, not {json.RootElement.ValueKind}.");
@@ -43,4 +44,30 @@ internal static class JsonFile
         write(writer);
         writer.WriteEndObject();
     });
+
+    // Broken UTF-8 and unpaired surrogates come to light only when a string is decoded; InvalidOperationException is the answer then.
+    private static void RequireUnicode(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.String:
+                _ = element.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in element.EnumerateArray())
+                {
+                    RequireUnicode(item);
+                }
+
+                break;
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in element.EnumerateObject())
+                {
+                    _ = property.Name;
+                    RequireUnicode(property.Value);
+                }
+
+                break;
+        }
+    }
 }

@@ -191,7 +191,7 @@ internal static class ConfigJson
                 return null;
             }
 
-            return value.ValueKind == JsonValueKind.String ? Decode(key, value) : throw Wrong(key, value, "a string");
+            return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(key, value, "a string");
         }
 
         public IReadOnlyList<int>? List(string key)
@@ -233,19 +233,6 @@ internal static class ConfigJson
 
         private int ToInt(string key, JsonElement value) =>
             value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : throw Wrong(key, value, "an integer of 32 bits");
-
-        // Unpaired surrogates come to light only when a string is decoded.
-        private string Decode(string key, JsonElement value)
-        {
-            try
-            {
-                return value.GetString()!;
-            }
-            catch (InvalidOperationException error)
-            {
-                throw new CheckpointFormatException($"{file}: {key} is not valid Unicode.", error);
-            }
-        }
 
         private CheckpointFormatException Wrong(string key, JsonElement value, string expected)
         {
