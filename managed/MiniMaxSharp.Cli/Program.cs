@@ -1,1 +1,3 @@
-System.CommandLine.Parsing.CommandLineParser.Parse(new System.CommandLine.RootCommand("minimax"), args).Invoke();
+using MiniMaxSharp.Cli;
+
+return Commands.Run(args);

@@ -15,20 +15,21 @@ void forward_row(const mm_token_logprob_forward_params& p, int64_t r) {
   for (; i + kLanes <= p.vocabulary; i += kLanes) largest = max(largest, load(z + i));
   for (; i < p.vocabulary; i++) last = fmaxf(last, z[i]);
   const float maximum = fmaxf(last, max(largest));
-  vfloat total = {}, weighted = {};
+  // Sums in double: the losses of a policy nearly cancel, and see the last bit of a log-probability.
+  double total = 0, weighted = 0;
   for (i = 0; i < p.vocabulary; i += kLanes) {
     const int64_t n = min64(kLanes, p.vocabulary - i);
-    const vfloat shifted = load_n(z + i, n) - maximum;
-    vfloat e = exp(shifted);
-    for (int l = 0; l < kLanes; l++) e[l] = l < n ? e[l] : 0.0f;
-    total += e;
-    weighted += select(e > 0.0f, e * shifted, vfloat{});
+    const vfloat shifted = load_n(z + i, n) - maximum, e = exp(shifted);
+    for (int l = 0; l < n; l++) {
+      total += e[l];
+      if (e[l] > 0) weighted += static_cast<double>(e[l]) * shifted[l];
+    }
   }
-  const float s = sum(total);
-  p.lse[r] = maximum + logf(s);
-  p.logp[r] = p.targets[r] == MM_IGNORE_LABEL ? 0.0f : z[p.targets[r]] - p.lse[r];
-  // -sum p log p = log s - sum e (z - max) / s
-  if (p.entropy) p.entropy[r] = logf(s) - sum(weighted) / s;
+  const double lse = maximum + log(total);
+  p.lse[r] = static_cast<float>(lse);
+  p.logp[r] = p.targets[r] == MM_IGNORE_LABEL ? 0.0f : static_cast<float>(z[p.targets[r]] - lse);
+  // -sum p log p = log total - sum e (z - max) / total
+  if (p.entropy) p.entropy[r] = static_cast<float>(log(total) - weighted / total);
 }
 
 void backward_row(const mm_token_logprob_backward_params& p, int64_t r) {

@@ -1357,7 +1357,7 @@ internal unsafe struct SampleParams
 
 internal static unsafe partial class NativeMethods
 {
-    public const string HeaderHash = "67088d2dfa645cc6e4984e0e9541f02a9fbee46738693cff1252ab7ce9163c1b";
+    public const string HeaderHash = "4eb3e6b1ea59ac82fb480e4e3f0dba298c233a0a2bffb6405dc4c1d7ac51d25d";
     public const int ExpectedAbiVersion = 1;
     public const int ExpectedIgnoreLabel = -100;
 

@@ -293,10 +293,10 @@ public sealed class CispoTrainer
 public static class GroupAdvantage
 {
     /// <summary>
-    /// (R − mean) / (std + 1e-6). The report does not say which deviation; this project's choice is the population's. A group of
-    /// equal rewards gives zeros.
+    /// (R − mean) / (std + epsilon). The report does not say which deviation, nor names an epsilon; this project's choice is the
+    /// population's and 1e-6. A group of equal rewards gives zeros.
     /// </summary>
-    public static double[] Of(IReadOnlyList<double> rewards, bool unbiased = false)
+    public static double[] Of(IReadOnlyList<double> rewards, bool unbiased = false, double epsilon = 1e-6)
     {
         ArgumentNullException.ThrowIfNull(rewards);
         double mean = rewards.Average();
@@ -307,7 +307,7 @@ public static class GroupAdvantage
 
         double squares = rewards.Sum(r => (r - mean) * (r - mean));
         double deviation = Math.Sqrt(squares / (unbiased ? rewards.Count - 1 : rewards.Count));
-        return [.. rewards.Select(r => (r - mean) / (deviation + 1e-6))];
+        return [.. rewards.Select(r => (r - mean) / (deviation + epsilon))];
     }
 }
 

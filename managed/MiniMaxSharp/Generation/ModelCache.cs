@@ -177,6 +177,33 @@ public sealed class ModelCache : IDisposable
 
     internal (Tensor Keys, Tensor Values) Pages(int layer) => _pages[layer]!.Value;
 
+    /// <summary>A sequence's state of a lightning layer, [heads, d, d].</summary>
+    internal float[] ReadState(int layer, CachedSequence sequence)
+    {
+        using Tensor state = _states[layer]!.Slice(sequence.Slot, 1);
+        return state.ToFloats();
+    }
+
+    /// <summary>A sequence's rotated keys, and values, of a softmax layer, [length, kvHeads, d].</summary>
+    internal (float[] Keys, float[] Values) ReadPages(int layer, CachedSequence sequence)
+    {
+        (Tensor keys, Tensor values) = Pages(layer);
+        return (Gather(keys), Gather(values));
+
+        float[] Gather(Tensor tensor)
+        {
+            var rows = new List<float>();
+            foreach (int page in sequence.Pages)
+            {
+                using Tensor slice = tensor.Slice(page, 1);
+                rows.AddRange(slice.ToFloats());
+            }
+
+            long width = tensor.Shape[2] * tensor.Shape[3];
+            return [.. rows.Take((int)(sequence.Length * width))];
+        }
+    }
+
     private void Extend(CachedSequence sequence, int length)
     {
         if (_pageBytes == 0)

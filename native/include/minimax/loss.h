@@ -108,7 +108,7 @@ typedef struct mm_policy_loss_forward_params {
   float* loss;      /* [1] */
   float* dlogp;     /* [tokens], gradient of the loss */
   float* ratio;     /* [tokens], optional */
-  float* objective; /* [tokens], optional: before token_weight */
+  float* objective; /* [tokens], optional: before token_weight; 0 for tokens left out */
   int64_t tokens;
   float weight_min;
   float weight_max;

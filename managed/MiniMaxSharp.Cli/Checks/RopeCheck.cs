@@ -1,0 +1,81 @@
+using MiniMaxSharp.Native;
+using MiniMaxSharp.Ops;
+
+namespace MiniMaxSharp.Cli.Checks;
+
+/// <summary>x, dy [b, h, n, d], positions [n]; the angles are single-precision products, as published.</summary>
+internal static unsafe class RopeCheck
+{
+    public static void Run(OperatorCase c)
+    {
+        long[] shape = c.Shape("x");
+        int rotary = (int)c.Number("rotary_dim");
+        Tensor positions = c.Input("positions"), frequencies = c.Input("inv_freq");
+        Tensor y = Rotated(c, c.Input("x"), shape, rotary, positions, frequencies, inverse: false);
+        c.Compare("y", y);
+        c.Compare("dx", Rotated(c, c.Input("dy"), shape, rotary, positions, frequencies, inverse: true));
+        CompareTables(c, shape[2], rotary, positions, frequencies);
+        CompareExact(c, y);
+        c.CompareRelatively(
+            "inv_freq", Rope.InverseFrequencies(rotary, c.Number("theta")), [.. c.Floats("inv_freq").Select(x => (double)x)], 2 * Math.Pow(2, -23));
+    }
+
+    private static void CompareExact(OperatorCase c, Tensor y)
+    {
+        if (!c.HasOutput("y_exact_angles"))
+        {
+            return;
+        }
+
+        double error = y.ToFloats().Zip(c.Golden("y_exact_angles")).Max(p => Math.Abs(p.First - p.Second));
+        if (error <= c.Tolerance("y_exact_angles"))
+        {
+            c.Compare("y_exact_angles", y);
+        }
+        else
+        {
+            c.NotCompared("y_exact_angles", "angles are single-precision products, as published, and this position is far");
+        }
+    }
+
+    // Rotating (1, 0) gives (cos, sin).
+    private static void CompareTables(OperatorCase c, long tokens, int rotary, Tensor positions, Tensor frequencies)
+    {
+        int half = rotary / 2;
+        float[] unit = [.. Enumerable.Range(0, (int)tokens * rotary).Select(i => i % rotary < half ? 1f : 0f)];
+        long[] shape = [1, 1, tokens, rotary];
+        float[] table = Rotated(c, Tensor.From<float>(c.Device, unit, shape), shape, rotary, positions, frequencies, inverse: false).ToFloats();
+        c.Compare("cos", table.Where((_, i) => i % rotary < half));
+        c.Compare("sin", table.Where((_, i) => i % rotary >= half));
+    }
+
+    private static Tensor Rotated(OperatorCase c, Tensor x, long[] shape, int rotary, Tensor positions, Tensor frequencies, bool inverse)
+    {
+        Tensor y = Tensor.Empty(c.Device, ElementType.Float32, shape);
+        long heads = shape[1], tokens = shape[2], d = shape[3];
+        for (long b = 0; b < shape[0]; b++)
+        {
+            var p = new RopeForwardParams
+            {
+                StructSize = sizeof(RopeForwardParams),
+                X = x.Floats + b * heads * tokens * d,
+                Y = y.Floats + b * heads * tokens * d,
+                Positions = positions.Ints,
+                InvFreq = frequencies.Floats,
+                Tokens = tokens,
+                Heads = heads,
+                HeadDim = d,
+                RotaryDim = rotary,
+                XTokenStride = d,
+                XHeadStride = tokens * d,
+                YTokenStride = d,
+                YHeadStride = tokens * d,
+                Dtype = DType.F32,
+                Inverse = inverse ? 1 : 0,
+            };
+            NativeStatus.Check(NativeMethods.RopeForward(c.Device.Handle, &p));
+        }
+
+        return y;
+    }
+}

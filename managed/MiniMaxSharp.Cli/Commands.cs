@@ -1,0 +1,147 @@
+using System.CommandLine;
+using System.Globalization;
+using MiniMaxSharp.Native;
+
+namespace MiniMaxSharp.Cli;
+
+/// <summary>
+/// The command line. Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input (one line on standard error says
+/// what), 130 interrupted.
+/// </summary>
+internal static class Commands
+{
+    public static int Run(string[] arguments, TextWriter? output = null)
+    {
+        output ??= Console.Out;
+        var root = new RootCommand(
+            """
+            MiniMax-M1-style models on .NET.
+
+            Examples:
+              minimax doctor
+              minimax check --goldens goldens
+              minimax generate --model runs/seed-0/checkpoint --prompt "close ( < [ ] ["
+              minimax forward --model DIR --input in.safetensors --output out.safetensors --gradients
+              minimax train sft --config sft.json
+            """);
+        root.Subcommands.Add(Check(output));
+        root.Subcommands.Add(Forward());
+        root.Subcommands.Add(Generate(output));
+        root.Subcommands.Add(Train(output));
+        root.Subcommands.Add(Doctor(output));
+        ParseResult result = root.Parse(arguments);
+        int code = result.Invoke();
+        return result.Errors.Count > 0 ? 2 : code;
+    }
+
+    private static Command Check(TextWriter output)
+    {
+        var goldens = new Option<string>("--goldens") { Required = true, Description = "Folder with kernels/*.json and model folders" };
+        var device = new Option<string>("--device") { DefaultValueFactory = _ => "cpu", Description = "cpu or cuda" };
+        device.AcceptOnlyFromAmong("cpu", "cuda");
+        var filter = new Option<string?>("--filter") { Description = "Only cases whose FAMILY/CASE or MODEL/FILE contains this text" };
+        var command = new Command("check", "Run every golden case and print each tensor's error against its tolerance") { goldens, device, filter };
+        command.SetAction(result => Guarded(() =>
+        {
+            using Device on = result.GetValue(device) == "cuda" ? Device.Cuda() : Device.Cpu();
+            return CheckCommand.Run(result.GetValue(goldens)!, on, result.GetValue(filter), output);
+        }));
+        return command;
+    }
+
+    private static Command Forward()
+    {
+        var model = Model();
+        var input = new Option<string>("--input") { Required = true, Description = "input_ids [B,N] int64, optional attention_mask and labels" };
+        var target = new Option<string>("--output") { Required = true, Description = "Receives logits, loss and gradients" };
+        var gradients = new Option<bool>("--gradients") { Description = "Also write grad.<parameter>; needs labels" };
+        var command = new Command("forward", "Run a batch through a model") { model, input, target, gradients };
+        command.SetAction(result => Guarded(() =>
+            ForwardCommand.Run(result.GetValue(model)!, result.GetValue(input)!, result.GetValue(target)!, result.GetValue(gradients))));
+        return command;
+    }
+
+    private static Command Generate(TextWriter output)
+    {
+        var model = Model();
+        var ids = new Option<string?>("--ids") { Description = "Prompt as token ids: 1,2,3" };
+        var prompt = new Option<string?>("--prompt") { Description = "Prompt as text, put as a user's message in the chat format" };
+        var most = new Option<int>("--max-new-tokens") { DefaultValueFactory = _ => 256, Description = "Tokens to generate at most" };
+        var greedy = new Option<bool>("--greedy") { Description = "Always the most probable token" };
+        var temperature = new Option<float>("--temperature") { DefaultValueFactory = _ => 1f, Description = "Divides the logits" };
+        var topP = new Option<float>("--top-p") { DefaultValueFactory = _ => 0.95f, Description = "Smallest set of tokens of this probability" };
+        var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 0ul, Description = "Same seed, same text" };
+        var file = new Option<string?>("--output") { Description = "Also write prompt_ids, new_ids and logp to this file" };
+        var command = new Command("generate", "Continue a prompt") { model, ids, prompt, most, greedy, temperature, topP, seed, file };
+        command.SetAction(result => Guarded(() => GenerateCommand.Run(
+            result.GetValue(model)!,
+            result.GetValue(ids) is { } list ? ParseIds(list) : null,
+            result.GetValue(prompt),
+            new Generation.GenerationOptions
+            {
+                MaxNewTokens = result.GetValue(most),
+                Temperature = result.GetValue(greedy) ? 0 : result.GetValue(temperature),
+                TopP = result.GetValue(topP),
+            },
+            result.GetValue(seed),
+            result.GetValue(file),
+            output)));
+        return command;
+    }
+
+    private static Command Train(TextWriter output)
+    {
+        var command = new Command("train", "Train a model: sft or cispo");
+        foreach ((string name, string description) in new[]
+        {
+            ("sft", "Supervised fine-tuning on lines of {\"prompt\", \"completion\"}"),
+            ("cispo", "Reinforcement learning on verifiable tasks"),
+        })
+        {
+            var config = new Option<string>("--config") { Required = true, Description = "Settings as JSON; see TrainCommand's documentation" };
+            var sub = new Command(name, description) { config };
+            sub.SetAction((result, cancellation) => GuardedAsync(() => name == "sft"
+                ? TrainCommand.SupervisedAsync(result.GetValue(config)!, output, cancellation)
+                : TrainCommand.CispoAsync(result.GetValue(config)!, output, cancellation)));
+            command.Subcommands.Add(sub);
+        }
+
+        return command;
+    }
+
+    private static Command Doctor(TextWriter output)
+    {
+        var command = new Command("doctor", "Library, ABI, processor, devices, and a self-test");
+        command.SetAction(_ => Guarded(() => DoctorCommand.Run(output)));
+        return command;
+    }
+
+    private static Option<string> Model() => new("--model") { Required = true, Description = "Folder with config.json and model.safetensors" };
+
+    private static int[] ParseIds(string list) => Array.ConvertAll(
+        list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+        id => int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int value)
+            ? value
+            : throw new ArgumentException($"--ids: '{id}' is not a token id."));
+
+    private static int Guarded(Func<int> action) => GuardedAsync(() => Task.FromResult(action())).GetAwaiter().GetResult();
+
+    private static async Task<int> GuardedAsync(Func<Task<int>> action)
+    {
+        try
+        {
+            return await action().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return 130;
+        }
+        catch (Exception error) when (error is IOException or InvalidDataException or ArgumentException or InvalidOperationException
+            or NotSupportedException or UnauthorizedAccessException or FormatException
+            or NativeException or NativeLibraryException or AbiMismatchException or System.Text.Json.JsonException)
+        {
+            await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
+            return 2;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using MiniMaxSharp.Checkpoints;
+using MiniMaxSharp.Generation;
+using MiniMaxSharp.Models;
+using MiniMaxSharp.Tokenization;
+
+namespace MiniMaxSharp.Cli;
+
+/// <summary>minimax generate: prints text as it comes, or ids where the model has no tokenizer.</summary>
+internal static class GenerateCommand
+{
+    public static int Run(string directory, int[]? ids, string? prompt, GenerationOptions options, ulong seed, string? file, TextWriter output)
+    {
+        if (ids is null == prompt is null)
+        {
+            throw new ArgumentException("Give either --ids or --prompt.");
+        }
+
+        using Device device = Device.Cpu();
+        using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(directory, device);
+        Tokenizer? tokenizer = prompt is not null || File.Exists(Path.Combine(directory, "tokenizer.json")) ? Tokenizer.Load(directory) : null;
+        int[] start = ids ?? tokenizer!.Encode((tokenizer.ChatTemplate ?? ChatTemplate.MiniMaxM1).Render([new ChatMessage("user", prompt!)], addGenerationPrompt: true));
+        if (tokenizer?.EosTokenId is int end)
+        {
+            options = options with { StopTokens = [end] };
+        }
+
+        StreamingDecoder? decoder = ids is null ? tokenizer!.CreateStreamingDecoder(skipSpecialTokens: true) : null;
+        bool first = true;
+        Completion completion = new TextGenerator(model).Generate([new GenerationRequest(start, seed)], options, (_, _, token) =>
+        {
+            output.Write(decoder is null ? $"{(first ? "" : ",")}{token}" : decoder.Append(token));
+            output.Flush();
+            first = false;
+        })[0][0];
+        output.WriteLine(decoder?.Flush());
+        if (file is not null)
+        {
+            using TensorScope scope = device.Scope();
+            SafetensorsWriter.Write(file,
+            [
+                ("prompt_ids", Tensor.From<long>(device, Array.ConvertAll(start, x => (long)x), 1, start.Length)),
+                ("new_ids", Tensor.From<long>(device, Array.ConvertAll(completion.Tokens, x => (long)x), 1, completion.Tokens.Length)),
+                ("logp", Tensor.From<float>(device, completion.LogProbabilities, 1, completion.Tokens.Length)),
+            ]);
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,168 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using MiniMaxSharp.Checkpoints;
+using MiniMaxSharp.Generation;
+using MiniMaxSharp.Models;
+using MiniMaxSharp.Tasks;
+using MiniMaxSharp.Tokenization;
+using MiniMaxSharp.Training;
+
+namespace MiniMaxSharp.Cli;
+
+/// <summary>
+/// Settings of minimax train. <c>model</c>: folder with checkpoint and tokenizer; <c>output</c>: where the result goes;
+/// <c>steps</c>, <c>learning_rate</c>, <c>seed</c>. For sft: <c>data</c>, lines of {"prompt", "completion"}, and <c>batch</c>
+/// sequences a step. For cispo: <c>tasks</c> by name, <c>difficulty</c>, <c>prompts</c> a step, <c>group_size</c>,
+/// <c>max_new_tokens</c>, <c>max_importance_weight</c>.
+/// </summary>
+internal sealed record TrainSettings
+{
+    public required string Model { get; init; }
+
+    public required string Output { get; init; }
+
+    public int Steps { get; init; } = 100;
+
+    public float LearningRate { get; init; } = 1e-4f;
+
+    public ulong Seed { get; init; }
+
+    public string? Data { get; init; }
+
+    public int Batch { get; init; } = 16;
+
+    public string[]? Tasks { get; init; }
+
+    public int Difficulty { get; init; } = 1;
+
+    public int Prompts { get; init; } = 16;
+
+    public int GroupSize { get; init; } = 8;
+
+    public int MaxNewTokens { get; init; } = 256;
+
+    public float MaxImportanceWeight { get; init; } = 5;
+
+    public static TrainSettings Load(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllText(path), TrainJson.Default.TrainSettings) ?? throw new InvalidDataException($"{path} is empty.");
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidDataException($"{path}: {error.Message}");
+        }
+    }
+}
+
+/// <summary>A line of the data of supervised fine-tuning.</summary>
+internal sealed record TrainLine(string Prompt, string Completion);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSerializable(typeof(TrainSettings))]
+[JsonSerializable(typeof(TrainLine))]
+internal sealed partial class TrainJson : JsonSerializerContext;
+
+/// <summary>minimax train sft | cispo.</summary>
+internal static class TrainCommand
+{
+    public static Task<int> SupervisedAsync(string config, TextWriter output, CancellationToken cancellation)
+    {
+        TrainSettings settings = TrainSettings.Load(config);
+        using Device device = Device.Cpu();
+        using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
+        Tokenizer tokenizer = Tokenizer.Load(settings.Model);
+        List<TrainingSequence> data = Read(settings.Data ?? throw new ArgumentException($"{config}: 'data' is missing."), tokenizer);
+        using var optimizer = new AdamW(model.Parameters);
+        var trainer = new SupervisedTrainer(
+            model, optimizer, new SupervisedOptions { LearningRate = new LearningRateSchedule(settings.LearningRate, settings.Steps) { WarmupSteps = Math.Min(20, settings.Steps) } });
+        for (int step = 0; step < settings.Steps; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var random = new SplitMix64(SplitMix64.Mix(settings.Seed + (ulong)step));
+            SupervisedStep done = trainer.Step([.. Enumerable.Range(0, settings.Batch).Select(_ => data[random.Below(data.Count)])], step);
+            output.WriteLine($"step {step + 1}: loss {done.Loss:F4}, gradient norm {done.GradientNorm:F3}");
+        }
+
+        Save(settings.Output, model, tokenizer);
+        return Task.FromResult(0);
+    }
+
+    public static async Task<int> CispoAsync(string config, TextWriter output, CancellationToken cancellation)
+    {
+        TrainSettings settings = TrainSettings.Load(config);
+        IReasoningTask[] tasks = [.. (settings.Tasks ?? throw new ArgumentException($"{config}: 'tasks' is missing.")).Select(TaskRegistry.Get)];
+        using Device device = Device.Cpu();
+        using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
+        Tokenizer tokenizer = Tokenizer.Load(settings.Model);
+        using var optimizer = new AdamW(model.Parameters);
+        var trainer = new CispoTrainer(
+            model, optimizer, tokens => tokenizer.Decode(tokens, skipSpecialTokens: true), new TaskReward(), new CispoOptions
+            {
+                Objective = PolicyObjective.Cispo(settings.MaxImportanceWeight),
+                GroupSize = settings.GroupSize,
+                LearningRate = new LearningRateSchedule(settings.LearningRate, settings.Steps),
+                Generation = new GenerationOptions { MaxNewTokens = settings.MaxNewTokens, StopTokens = tokenizer.EosTokenId is int end ? [end] : [] },
+            });
+        for (int step = 0; step < settings.Steps; step++)
+        {
+            ulong seed = SplitMix64.Mix(settings.Seed + (ulong)step);
+            var random = new SplitMix64(seed);
+            CispoStep done = await trainer.StepAsync(
+                _ => [.. Enumerable.Range(0, settings.Prompts).Select(_ => Prompt(tasks[random.Below(tasks.Length)], random, settings, tokenizer))],
+                step, seed, cancellation).ConfigureAwait(false);
+            output.WriteLine($"step {step + 1}: reward {done.Reward:F3}, {done.Updates} updates, entropy {done.Entropy:F3}");
+        }
+
+        Save(settings.Output, model, tokenizer);
+        return 0;
+    }
+
+    private static RolloutPrompt Prompt(IReasoningTask task, SplitMix64 random, TrainSettings settings, Tokenizer tokenizer)
+    {
+        TaskInstance instance = task.Generate(settings.Difficulty, random.Next(), PromptStyle.Compact, Split.Train);
+        return new RolloutPrompt(Encode(instance.Prompt, tokenizer), instance);
+    }
+
+    private static int[] Encode(string prompt, Tokenizer tokenizer) =>
+        tokenizer.Encode((tokenizer.ChatTemplate ?? ChatTemplate.MiniMaxM1).Render([new ChatMessage("user", prompt)], addGenerationPrompt: true));
+
+    private static List<TrainingSequence> Read(string path, Tokenizer tokenizer)
+    {
+        var sequences = new List<TrainingSequence>();
+        int number = 0;
+        foreach (string text in File.ReadLines(path))
+        {
+            number++;
+            try
+            {
+                TrainLine line = JsonSerializer.Deserialize(text, TrainJson.Default.TrainLine) ?? throw new JsonException("the line is null");
+                int[] prompt = Encode(line.Prompt ?? throw new JsonException("'prompt' is missing"), tokenizer);
+                int[] completion = tokenizer.Encode((line.Completion ?? throw new JsonException("'completion' is missing")) + ChatTemplate.EndOfSentence);
+                sequences.Add(new TrainingSequence([.. prompt, .. completion], prompt.Length));
+            }
+            catch (JsonException error)
+            {
+                throw new InvalidDataException($"{path}, line {number}: {error.Message}");
+            }
+        }
+
+        return sequences.Count > 0 ? sequences : throw new InvalidDataException($"{path} has no lines.");
+    }
+
+    private static void Save(string directory, MiniMaxForCausalLM model, Tokenizer tokenizer) => AtomicDirectory.Replace(directory, target =>
+    {
+        model.Save(target);
+        tokenizer.Save(target);
+    });
+
+    private sealed class TaskReward : IRewardFunction
+    {
+        public string Name => "task";
+
+        public ValueTask<IReadOnlyList<RewardResult>> ScoreAsync(IReadOnlyList<Response> responses, CancellationToken cancellation) =>
+            ValueTask.FromResult<IReadOnlyList<RewardResult>>(
+                [.. responses.Select(r => new RewardResult(ResponseFormat.Score((TaskInstance)r.Prompt.Data!, r.Text).Reward))]);
+    }
+}
