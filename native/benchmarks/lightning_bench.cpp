@@ -5,60 +5,101 @@ using namespace mm::bench;
 
 namespace {
 
-struct Run {
-  std::vector<float> qkv, o, dqkv, slopes;
-  std::vector<int32_t> offsets;
-  mm_lightning_attention_forward_params f{};
-  mm_lightning_attention_backward_params b{};
+void report_ns(const std::string& name, Seconds t) {
+  std::printf("{\"case\": \"%s\", \"value\": %.4g, \"median\": %.4g, \"unit\": \"ns\"}\n", name.c_str(),
+              t.best * 1e9, t.median * 1e9);
+  std::fflush(stdout);
+}
 
-  Run(int64_t n, int64_t heads, int64_t d)
-      : qkv(floats(n * heads * 3 * d)),
-        o(floats(n * heads * d)),
-        dqkv(qkv),
-        slopes(heads),
-        offsets{0, int32_t(n)} {
+// q, k and v as views into one projection [n, heads, 3 d].
+struct Inputs {
+  std::vector<float> qkv, slopes;
+  std::vector<int32_t> offsets;
+  int64_t n, heads, d;
+
+  Inputs(int64_t n, int64_t heads, int64_t d)
+      : qkv(floats(n * heads * 3 * d)), slopes(heads), offsets{0, int32_t(n)}, n(n), heads(heads), d(d) {
     for (int64_t h = 0; h < heads; h++) slopes[h] = 0.5f / static_cast<float>(h + 1);
-    f.struct_size = sizeof f;
-    f.q = qkv.data(), f.k = qkv.data() + d, f.v = qkv.data() + 2 * d, f.o = o.data();
-    f.slopes = slopes.data(), f.cu_seqlens = offsets.data();
-    f.sequences = 1, f.tokens = f.max_seqlen = n, f.heads = heads, f.dim_k = f.dim_v = d;
-    f.q_token_stride = f.k_token_stride = f.v_token_stride = heads * 3 * d;
-    f.q_head_stride = f.k_head_stride = f.v_head_stride = 3 * d;
-    f.o_token_stride = heads * d, f.o_head_stride = d;
-    b.struct_size = sizeof b;
-    b.q = f.q, b.k = f.k, b.v = f.v, b.d_o = f.o;
-    b.dq = dqkv.data(), b.dk = dqkv.data() + d, b.dv = dqkv.data() + 2 * d;
-    b.slopes = f.slopes, b.cu_seqlens = f.cu_seqlens;
-    b.sequences = 1, b.tokens = b.max_seqlen = n, b.heads = heads, b.dim_k = b.dim_v = d;
-    b.q_token_stride = b.k_token_stride = b.v_token_stride = heads * 3 * d;
-    b.q_head_stride = b.k_head_stride = b.v_head_stride = 3 * d;
-    b.dq_token_stride = b.dk_token_stride = b.dv_token_stride = heads * 3 * d;
-    b.dq_head_stride = b.dk_head_stride = b.dv_head_stride = 3 * d;
-    b.o_token_stride = heads * d, b.o_head_stride = d;
+  }
+
+  template <typename Params>
+  Params params() const {
+    Params p{};
+    p.struct_size = sizeof p;
+    p.q = qkv.data(), p.k = qkv.data() + d, p.v = qkv.data() + 2 * d;
+    p.slopes = slopes.data();
+    p.heads = heads, p.dim_k = p.dim_v = d;
+    p.q_token_stride = p.k_token_stride = p.v_token_stride = heads * 3 * d;
+    p.q_head_stride = p.k_head_stride = p.v_head_stride = 3 * d;
+    p.o_token_stride = heads * d, p.o_head_stride = d;
+    return p;
+  }
+
+  template <typename Params>
+  Params sequence() const {
+    Params p = params<Params>();
+    p.cu_seqlens = offsets.data();
+    p.sequences = 1, p.tokens = p.max_seqlen = n;
+    return p;
+  }
+
+  std::string shape() const {
+    return std::to_string(heads) + "x" + std::to_string(d) + "x" + std::to_string(n);
   }
 };
+
+void layer(mm_context* c, const Inputs& in) {
+  std::vector<float> o(in.n * in.heads * in.d), dqkv(in.qkv.size());
+  auto f = in.sequence<mm_lightning_attention_forward_params>();
+  f.o = o.data();
+  auto b = in.sequence<mm_lightning_attention_backward_params>();
+  b.d_o = o.data(), b.dq = dqkv.data(), b.dk = dqkv.data() + in.d, b.dv = dqkv.data() + 2 * in.d;
+  b.dq_token_stride = b.dk_token_stride = b.dv_token_stride = in.heads * 3 * in.d;
+  b.dq_head_stride = b.dk_head_stride = b.dv_head_stride = 3 * in.d;
+  const auto forward = [&] { ok(mm_lightning_attention_forward(c, &f)); };
+  report_ms("lightning forward " + in.shape(), timed(forward));
+  report_ms("lightning forward+backward " + in.shape(), timed([&] {
+              forward();
+              ok(mm_lightning_attention_backward(c, &b));
+            }));
+}
+
+void token(mm_context* c, const Inputs& in) {
+  std::vector<float> o(in.n * in.heads * in.d);
+  auto p = in.sequence<mm_lightning_attention_forward_params>();
+  p.o = o.data();
+  Seconds t = timed([&] { ok(mm_lightning_attention_forward(c, &p)); }, 1.0);
+  t.best /= static_cast<double>(in.n), t.median /= static_cast<double>(in.n);
+  report_ns("lightning forward per token " + in.shape(), t);
+}
+
+// One token of `batch` sequences. Every element of the state is read and written once.
+void decode(mm_context* c, int64_t batch, int64_t heads, int64_t d) {
+  const Inputs in(batch, heads, d);
+  std::vector<float> o(batch * heads * d), state(batch * heads * d * d);
+  std::vector<int32_t> slots(batch);
+  for (int64_t b = 0; b < batch; b++) slots[b] = static_cast<int32_t>(b);
+  auto p = in.params<mm_lightning_attention_decode_params>();
+  p.o = o.data(), p.state = state.data(), p.state_slots = slots.data(), p.batch = batch;
+  const Seconds t = timed([&] { ok(mm_lightning_attention_decode(c, &p)); });
+  const std::string name = "lightning decode " + std::to_string(heads) + "x" + std::to_string(d) + " batch " +
+                           std::to_string(batch);
+  report_ns(name, t);
+  report(name, t, 2e-9 * sizeof(float) * static_cast<double>(state.size()), "GB/s");
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   threads(argc, argv);
   mm_context* c = context();
-  for (int64_t d : {64, 128}) {
-    Run run(2048, 8, d);
-    const std::string shape = " 8x" + std::to_string(d) + "x2048";
-    report_ms("lightning forward" + shape, timed([&] { ok(mm_lightning_attention_forward(c, &run.f)); }));
-    report_ms("lightning forward+backward" + shape, timed([&] {
-                ok(mm_lightning_attention_forward(c, &run.f));
-                ok(mm_lightning_attention_backward(c, &run.b));
-              }));
-  }
-  for (int64_t n = 16384; n <= 262144; n *= 2) {
-    Run run(n, 4, 64);
-    const Seconds t = timed([&] { ok(mm_lightning_attention_forward(c, &run.f)); }, 1.0);
-    std::printf(
-        "{\"case\": \"lightning forward a token 4x64x%lld\", \"value\": %.4g, \"median\": %.4g, \"unit\": "
-        "\"ns\"}\n",
-        static_cast<long long>(n), t.best / n * 1e9, t.median / n * 1e9);
+  layer(c, Inputs(2048, 8, 64));
+  layer(c, Inputs(2048, 8, 128));
+  layer(c, Inputs(2048, 64, 128));
+  for (int64_t n = 16384; n <= 262144; n *= 2) token(c, Inputs(n, 4, 64));
+  for (int64_t batch : {1, 64}) {
+    decode(c, batch, 8, 64);
+    decode(c, batch, 64, 128);
   }
   mm_context_destroy(c);
 }

@@ -1,14 +1,25 @@
-// Lightning attention: o_t = q_t S_t, S_t = lambda S_{t-1} + k_t^T v_t, by chunks of a sequence.
+// Lightning attention: o_t = q_t S_t, S_t = lambda S_{t-1} + k_t^T v_t.
 //
-// With a, b the places of tokens in a chunk of m, S the state before it and Gamma the gradient of the state
-// after it:
-//   P_ab  = lambda^(a-b) q_a.k_b for b <= a, else 0         D_ab = lambda^(a-b) g_a.v_b for b <= a, else 0
-//   o_a   = sum_b P_ab v_b + lambda^(a+1) q_a S             S   <- lambda^m S + sum_b lambda^(m-1-b) k_b^T
-//   v_b dq_a  = sum_b D_ab k_b + lambda^(a+1) g_a S^T dk_b  = sum_a D_ab q_a + lambda^(m-1-b) v_b Gamma^T
-//   dv_b = sum_a P_ab g_a + lambda^(m-1-b) k_b Gamma Gamma <- lambda^m Gamma + sum_a lambda^(a+1) q_a^T g_a
-// Powers of lambda are exp of numbers <= 0 only, so that no slope overflows. Backward is two scans that store
-// no states: forwards for dq, with S again, and backwards for dk and dv. A task is one head of one sequence;
-// chunks are counted from the sequence's start, so that nothing depends on what else is in the batch.
+// The output and every gradient are one scan over rows x, y [n, depth] and z [n, width] of a head with a
+// state S [depth, width], forwards or backwards through the sequence, g being the gradient of o:
+//
+//   o :  x = q  y = k  z = v  forwards   S is the state
+//   dq:  x = g  y = v  z = k  forwards   S is the state, transposed
+//   dk:  x = v  y = g  z = q  backwards  S is the gradient of the state, transposed
+//   dv:  x = k  y = q  z = g  backwards  S is the gradient of the state
+//
+// It goes by chunks of m rows; a and b count the rows of a chunk in the direction of the scan:
+//
+//   out_a = lambda^(a+1-e) x_a S + sum_{b<=a} lambda^(a-b) (x_a . y_b) z_b
+//   S    <- lambda^m S + sum_b lambda^(m-1-b+e) y_b^T z_b
+//
+// e = 0 forwards: a state decays before the next token reads it. e = 1 backwards: the gradient of the state
+// after a token decays on its way to the token before. Powers of lambda are exp of numbers <= 0 only, so no
+// slope overflows. No state is stored for the backward pass.
+//
+// Columns of z, out and S are independent of each other, so a task is a block of columns of one scan. Chunks
+// are counted from the end of the sequence where the scan starts. So no element depends on the tasks or on
+// what else is in the batch.
 #include "cpu/elementwise.h"
 #include "cpu/ops.h"
 #include "cpu/rows.h"
@@ -30,46 +41,85 @@ struct Decay {
   }
 };
 
-struct View {
+// The rows of one head of one sequence in the order of a scan; row i starts at offset + i * stride.
+struct Rows {
   void* data;
-  int64_t offset, token_stride;
+  int64_t offset, stride;
   mm_dtype dtype;
 };
 
-View head(const void* data, int64_t token_stride, int64_t head_stride, int64_t h, mm_dtype dtype) {
-  return {const_cast<void*>(data), h * head_stride, token_stride, dtype};
-}
+// S[i, j] at i * row + j * column.
+struct State {
+  int64_t row, column;
+};
 
-// Rows first .. first + m as floats; columns up to `padded` and rows up to the next multiple of kLanes are 0.
-void read(const View& v, int64_t first, int64_t m, int64_t width, int64_t padded, float* out) {
-  for (int64_t i = 0; i < m; i++) {
-    read_row(v.data, v.offset + (first + i) * v.token_stride, v.dtype, width, padded, out + i * padded);
+struct Scan {
+  int64_t length, depth, width;
+  Rows x, y, z, out;
+  bool backwards;
+  float slope;
+  State state;
+  const float* state_in;
+  float* state_out;
+
+  Scan columns(int64_t first, int64_t count) const {
+    Scan block = *this;
+    block.width = count;
+    block.z.offset += first;
+    block.out.offset += first;
+    if (state_in) block.state_in += first * state.column;
+    if (state_out) block.state_out += first * state.column;
+    return block;
   }
-  const int64_t rest = round_up(m, kLanes) - m;
-  if (rest > 0) memset(out + m * padded, 0, rest * padded * sizeof(float));
-}
+};
 
-void write(const View& v, int64_t first, int64_t m, int64_t width, int64_t padded, const float* in) {
+// out[i] = row first + i; columns from width up to `padded` are 0.
+void read(const Rows& rows, int64_t first, int64_t m, int64_t width, int64_t padded, float* out) {
   for (int64_t i = 0; i < m; i++) {
-    write_row(in + i * padded, width, v.dtype, v.data, v.offset + (first + i) * v.token_stride);
+    read_row(rows.data, rows.offset + (first + i) * rows.stride, rows.dtype, width, padded, out + i * padded);
   }
 }
 
-// out[i] = factor(i) in[i], rows of `padded`
+// out[j, i] = column j of row first + i, in rows of kChunk; whole squares of kLanes, 0 where there is
+// nothing.
+template <typename T>
+void read_transposed(const T* rows, int64_t stride, int64_t m, int64_t width, float* out) {
+  for (int64_t i = 0; i < m; i += kLanes) {
+    for (int64_t j = 0; j < width; j += kLanes) {
+      vfloat square[kLanes];
+      const int64_t n = min64(kLanes, width - j);
+      for (int l = 0; l < kLanes; l++) {
+        square[l] = i + l < m ? load_n(rows + (i + l) * stride + j, n) : vfloat{};
+      }
+      transpose_square(square);
+      for (int l = 0; l < kLanes; l++) store(out + (j + l) * kChunk + i, square[l]);
+    }
+  }
+}
+
+void read_transposed(const Rows& rows, int64_t first, int64_t m, int64_t width, float* out) {
+  const int64_t at = rows.offset + first * rows.stride;
+  rows.dtype == MM_DTYPE_F32
+      ? read_transposed(static_cast<const float*>(rows.data) + at, rows.stride, m, width, out)
+      : read_transposed(static_cast<const bf16*>(rows.data) + at, rows.stride, m, width, out);
+}
+
+void write(const Rows& rows, int64_t first, int64_t m, int64_t width, int64_t padded, const float* in) {
+  for (int64_t i = 0; i < m; i++) {
+    write_row(in + i * padded, width, rows.dtype, rows.data, rows.offset + (first + i) * rows.stride);
+  }
+}
+
+// x[i] *= factor(i), rows of `padded`
 template <typename F>
-void scale_rows(int64_t m, int64_t padded, const float* in, float* out, F factor) {
+void scale_rows(int64_t m, int64_t padded, float* x, F factor) {
   for (int64_t i = 0; i < m; i++) {
     const float f = factor(i);
-    for (int64_t j = 0; j < padded; j += kLanes) store(out + i * padded + j, load(in + i * padded + j) * f);
+    for (int64_t j = 0; j < padded; j += kLanes) store(x + i * padded + j, load(x + i * padded + j) * f);
   }
 }
 
-void scale(int64_t count, float factor, float* x) {
-  for (int64_t i = 0; i < count; i += kLanes) store(x + i, load(x + i) * factor);
-}
-
-// scores[a, b] = lambda^(a-b) x_a . y_b below and on the diagonal, 0 above it as far as bands reach; yt is y
-// transposed.
+// scores[a, b] = lambda^(a-b) x_a . y_b for b <= a, 0 beyond as far as a band reaches; yt is y transposed.
 void triangle(int64_t m, int64_t depth, const float* x, int64_t x_row, const float* yt, const Decay& decay,
               float* scores) {
   for (int64_t a = 0; a < m; a += kBand) {
@@ -85,191 +135,212 @@ void triangle(int64_t m, int64_t depth, const float* x, int64_t x_row, const flo
   }
 }
 
-// out[a] = sum over b <= a of scores[a, b] y_b
-void lower_product(int64_t m, const float* scores, const float* y, int64_t padded, float* out) {
+// out[a] += sum over b <= a of scores[a, b] z_b
+void triangle_product(int64_t m, const float* scores, const float* z, int64_t padded, float* out) {
   for (int64_t a = 0; a < m; a += kBand) {
     const int64_t rows = min64(kBand, m - a);
-    small_product(rows, padded, a + rows, scores + a * kChunk, kChunk, 1, y, padded, out + a * padded, padded,
-                  false);
+    small_product(rows, padded, a + rows, scores + a * kChunk, kChunk, 1, z, padded, out + a * padded, padded,
+                  true);
   }
 }
 
-// out[b] = sum over a >= b of scores[a, b] y_a
-void upper_product(int64_t m, const float* scores, const float* y, int64_t padded, float* out) {
-  for (int64_t b = 0; b < m; b += kBand) {
-    const int64_t rows = min64(kBand, m - b);
-    small_product(rows, padded, m - b, scores + b * kChunk + b, 1, kChunk, y + b * padded, padded,
-                  out + b * padded, padded, false);
+void load_state(const Scan& s, int64_t padded, float* out) {
+  for (int64_t i = 0; i < s.depth; i++) {
+    for (int64_t j = 0; j < padded; j++) {
+      out[i * padded + j] =
+          s.state_in && j < s.width ? s.state_in[i * s.state.row + j * s.state.column] : 0.0f;
+    }
   }
 }
 
-void load_state(const float* state, int64_t rows, int64_t width, int64_t padded, float* out) {
-  for (int64_t i = 0; i < rows; i++) {
-    for (int64_t j = 0; j < padded; j++)
-      out[i * padded + j] = state && j < width ? state[i * width + j] : 0.0f;
+void store_state(const Scan& s, int64_t padded, const float* in) {
+  for (int64_t i = 0; i < s.depth; i++) {
+    for (int64_t j = 0; j < s.width; j++) {
+      s.state_out[i * s.state.row + j * s.state.column] = in[i * padded + j];
+    }
   }
 }
 
-void store_state(const float* in, int64_t rows, int64_t width, int64_t padded, float* state) {
-  for (int64_t i = 0; i < rows; i++) memcpy(state + i * width, in + i * padded, width * sizeof(float));
-}
-
-void load_transposed_state(const float* state, int64_t dk, int64_t dv, int64_t padded_k, float* out) {
-  memset(out, 0, round_up(dv, kLanes) * padded_k * sizeof(float));
-  for (int64_t i = 0; state && i < dk; i++) {
-    for (int64_t j = 0; j < dv; j++) out[j * padded_k + i] = state[i * dv + j];
-  }
-}
-
-// ---- forward ----
-
-struct ForwardScratch {
-  float *q, *k, *v, *kt, *scores, *o, *scaled, *state;
-  ForwardScratch(Arena& a, int64_t pk, int64_t pv)
-      : q(a.take(kChunk * pk)),
-        k(a.take(kChunk * pk)),
-        v(a.take(kChunk * pv)),
-        kt(a.take(pk * kChunk)),
+struct Scratch {
+  float *x, *yt, *z, *scores, *out, *state;
+  Scratch(Arena& a, int64_t depth, int64_t width)
+      : x(a.take(kChunk * depth)),
+        yt(a.take(depth * kChunk)),
+        z(a.take(kChunk * width)),
         scores(a.take(kChunk * kChunk)),
-        o(a.take(kChunk * pv)),
-        scaled(a.take(kChunk * pk)),
-        state(a.take(pk * pv)) {}
+        out(a.take(kChunk * width)),
+        state(a.take(depth * width)) {}
 };
 
-void forward_head(const mm_lightning_attention_forward_params& p, int64_t sequence, int64_t h) {
-  const int64_t dk = p.dim_k, dv = p.dim_v, pk = round_up(dk, kLanes), pv = round_up(dv, kLanes);
+void run(const Scan& s) {
+  const int64_t px = round_up(s.depth, kLanes), pz = round_up(s.width, kLanes), e = s.backwards ? 1 : 0;
   Arena size(nullptr);
-  ForwardScratch(size, pk, pv);
+  Scratch(size, px, pz);
   Arena arena(static_cast<float*>(thread_scratch(size.used() * sizeof(float))));
-  ForwardScratch s(arena, pk, pv);
-  const Decay decay(p.slopes[h]);
-  const View q = head(p.q, p.q_token_stride, p.q_head_stride, h, p.dtype);
-  const View k = head(p.k, p.k_token_stride, p.k_head_stride, h, p.dtype);
-  const View v = head(p.v, p.v_token_stride, p.v_head_stride, h, p.dtype);
-  const View o = head(p.o, p.o_token_stride, p.o_head_stride, h, p.dtype);
-  const int64_t slot = p.state_slots ? p.state_slots[sequence] : sequence;
-  const int64_t at = (slot * p.heads + h) * dk * dv;
-  load_state(p.state_in ? p.state_in + at : nullptr, dk, dv, pv, s.state);
-  for (int64_t t = p.cu_seqlens[sequence]; t < p.cu_seqlens[sequence + 1]; t += kChunk) {
-    const int64_t m = min64(kChunk, p.cu_seqlens[sequence + 1] - t);
-    read(q, t, m, dk, pk, s.q);
-    read(k, t, m, dk, pk, s.k);
-    read(v, t, m, dv, pv, s.v);
-    transpose(m, pk, s.k, pk, s.kt, kChunk);
-    triangle(m, dk, s.q, pk, s.kt, decay, s.scores);
-    lower_product(m, s.scores, s.v, pv, s.o);
-    scale_rows(m, pk, s.q, s.scaled, [&](int64_t a) { return decay.power[a + 1]; });
-    small_product(m, pv, dk, s.scaled, pk, 1, s.state, pv, s.o, pv, true);
-    write(o, t, m, dv, pv, s.o);
-    scale_rows(m, pk, s.k, s.scaled, [&](int64_t b) { return decay.power[m - 1 - b]; });
-    scale(dk * pv, decay.power[m], s.state);
-    small_product(dk, pv, m, s.scaled, 1, pk, s.v, pv, s.state, pv, true);
+  const Scratch w(arena, px, pz);
+  const Decay decay(s.slope);
+  load_state(s, pz, w.state);
+  for (int64_t t = 0; t < s.length; t += kChunk) {
+    const int64_t m = min64(kChunk, s.length - t);
+    read(s.x, t, m, s.depth, px, w.x);
+    read_transposed(s.y, t, m, s.depth, w.yt);
+    triangle(m, s.depth, w.x, px, w.yt, decay, w.scores);
+    small_product(m, pz, s.depth, w.x, px, 1, w.state, pz, w.out, pz, false);
+    scale_rows(m, pz, w.out, [&](int64_t a) { return decay.power[a + 1 - e]; });
+    read(s.z, t, m, s.width, pz, w.z);
+    triangle_product(m, w.scores, w.z, pz, w.out);
+    write(s.out, t, m, s.width, pz, w.out);
+    scale_rows(m, pz, w.z, [&](int64_t b) { return decay.power[m - 1 - b + e]; });
+    scale_rows(s.depth, pz, w.state, [&](int64_t) { return decay.power[m]; });
+    small_product(s.depth, pz, m, w.yt, kChunk, 1, w.z, pz, w.state, pz, true);
   }
-  if (p.state_out) store_state(s.state, dk, dv, pv, p.state_out + at);
+  if (s.state_out) store_state(s, pz, w.state);
 }
 
-// ---- backward ----
+// ---- the batch ----
 
-struct BackwardScratch {
-  float *q, *k, *v, *g, *kt, *vt, *p, *d, *out_k, *out_v, *scaled, *state, *transposed;
-  BackwardScratch(Arena& a, int64_t pk, int64_t pv)
-      : q(a.take(kChunk * pk)),
-        k(a.take(kChunk * pk)),
-        v(a.take(kChunk * pv)),
-        g(a.take(kChunk * pv)),
-        kt(a.take(pk * kChunk)),
-        vt(a.take(pv * kChunk)),
-        p(a.take(kChunk * kChunk)),
-        d(a.take(kChunk * kChunk)),
-        out_k(a.take(kChunk * pk)),
-        out_v(a.take(kChunk * pv)),
-        scaled(a.take(kChunk * (pk > pv ? pk : pv))),
-        state(a.take(pk * pv)),
-        transposed(a.take(pv * pk)) {}
+template <typename Params>
+void check_sequences(const Params& p) {
+  MM_REQUIRE(p.cu_seqlens[0] >= 0, "cu_seqlens starts with %d", p.cu_seqlens[0]);
+  for (int64_t i = 0; i < p.sequences; i++) {
+    const int64_t length = int64_t{p.cu_seqlens[i + 1]} - p.cu_seqlens[i];
+    MM_REQUIRE(length >= 0, "cu_seqlens falls from %d to %d at sequence %lld", p.cu_seqlens[i],
+               p.cu_seqlens[i + 1], static_cast<long long>(i));
+    MM_REQUIRE(length <= p.max_seqlen, "sequence %lld has %lld tokens, max_seqlen is %lld",
+               static_cast<long long>(i), static_cast<long long>(length),
+               static_cast<long long>(p.max_seqlen));
+  }
+  MM_REQUIRE(p.cu_seqlens[p.sequences] <= p.tokens, "cu_seqlens ends with %d, there are %lld tokens",
+             p.cu_seqlens[p.sequences], static_cast<long long>(p.tokens));
+}
+
+void check_slopes(const float* slopes, int64_t heads) {
+  for (int64_t h = 0; h < heads; h++) {
+    MM_REQUIRE(slopes[h] >= 0 && slopes[h] < __builtin_inff(), "slope %lld is %g; finite and >= 0 is needed",
+               static_cast<long long>(h), slopes[h]);
+  }
+}
+
+void check_slots(const int32_t* slots, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    MM_REQUIRE(slots[i] >= 0, "state_slots[%lld] is %d", static_cast<long long>(i), slots[i]);
+    for (int64_t j = 0; j < i; j++) {
+      MM_REQUIRE(slots[i] != slots[j], "slot %d appears twice, at %lld and %lld", slots[i],
+                 static_cast<long long>(j), static_cast<long long>(i));
+    }
+  }
+}
+
+// In how many blocks of columns each scan is cut: more than one only if the longest scan would otherwise be
+// more than a thread's share, as every block computes the scores anew.
+template <typename Params>
+int64_t column_blocks(const Params& p, int64_t scans, int64_t width) {
+  int64_t longest = 0;
+  for (int64_t i = 0; i < p.sequences; i++) {
+    longest = max64(longest, p.cu_seqlens[i + 1] - p.cu_seqlens[i]);
+  }
+  const int64_t shares = ceil_div(longest * thread_count(), max64(1, p.tokens * p.heads * scans));
+  return max64(1, min64(shares, ceil_div(width, kTileColumns)));
+}
+
+void run_block(const Scan& scan, int64_t block, int64_t blocks) {
+  const int64_t step = round_up(ceil_div(scan.width, blocks), kLanes), first = block * step;
+  if (first < scan.width) run(scan.columns(first, min64(step, scan.width - first)));
+}
+
+// One head of one sequence.
+struct Head {
+  int64_t sequence, h, first, length;
+
+  template <typename Params>
+  Head(const Params& p, int64_t index)
+      : sequence(index / p.heads),
+        h(index % p.heads),
+        first(p.cu_seqlens[sequence]),
+        length(p.cu_seqlens[sequence + 1] - first) {}
+
+  Rows rows(const void* data, int64_t token_stride, int64_t head_stride, mm_dtype dtype,
+            bool backwards) const {
+    const int64_t start = backwards ? first + length - 1 : first;
+    return {const_cast<void*>(data), start * token_stride + h * head_stride,
+            backwards ? -token_stride : token_stride, dtype};
+  }
 };
 
-struct Heads {
-  View q, k, v, g;
-};
-
-Heads heads(const mm_lightning_attention_backward_params& p, int64_t h) {
-  return {head(p.q, p.q_token_stride, p.q_head_stride, h, p.dtype),
-          head(p.k, p.k_token_stride, p.k_head_stride, h, p.dtype),
-          head(p.v, p.v_token_stride, p.v_head_stride, h, p.dtype),
-          head(p.d_o, p.o_token_stride, p.o_head_stride, h, p.dtype)};
+Scan output_scan(const mm_lightning_attention_forward_params& p, const Head& head) {
+  const int64_t slot = p.state_slots ? p.state_slots[head.sequence] : head.sequence;
+  const int64_t at = (slot * p.heads + head.h) * p.dim_k * p.dim_v;
+  return {.length = head.length,
+          .depth = p.dim_k,
+          .width = p.dim_v,
+          .x = head.rows(p.q, p.q_token_stride, p.q_head_stride, p.dtype, false),
+          .y = head.rows(p.k, p.k_token_stride, p.k_head_stride, p.dtype, false),
+          .z = head.rows(p.v, p.v_token_stride, p.v_head_stride, p.dtype, false),
+          .out = head.rows(p.o, p.o_token_stride, p.o_head_stride, p.dtype, false),
+          .backwards = false,
+          .slope = p.slopes[head.h],
+          .state = {p.dim_v, 1},
+          .state_in = p.state_in ? p.state_in + at : nullptr,
+          .state_out = p.state_out ? p.state_out + at : nullptr};
 }
 
-// Forwards, for dq, with the transposed state.
-void dq_scan(const mm_lightning_attention_backward_params& p, BackwardScratch& s, int64_t sequence,
-             int64_t h) {
-  const int64_t dk = p.dim_k, dv = p.dim_v, pk = round_up(dk, kLanes), pv = round_up(dv, kLanes);
-  const Decay decay(p.slopes[h]);
-  const Heads in = heads(p, h);
-  const View dq = head(p.dq, p.dq_token_stride, p.dq_head_stride, h, p.dtype);
-  const int64_t at = (sequence * p.heads + h) * dk * dv;
-  load_transposed_state(p.state_in ? p.state_in + at : nullptr, dk, dv, pk, s.transposed);
-  for (int64_t t = p.cu_seqlens[sequence]; t < p.cu_seqlens[sequence + 1]; t += kChunk) {
-    const int64_t m = min64(kChunk, p.cu_seqlens[sequence + 1] - t);
-    read(in.k, t, m, dk, pk, s.k);
-    read(in.v, t, m, dv, pv, s.v);
-    read(in.g, t, m, dv, pv, s.g);
-    transpose(m, pv, s.v, pv, s.vt, kChunk);
-    triangle(m, dv, s.g, pv, s.vt, decay, s.d);
-    lower_product(m, s.d, s.k, pk, s.out_k);
-    scale_rows(m, pv, s.g, s.scaled, [&](int64_t a) { return decay.power[a + 1]; });
-    small_product(m, pk, dv, s.scaled, pv, 1, s.transposed, pk, s.out_k, pk, true);
-    write(dq, t, m, dk, pk, s.out_k);
-    scale_rows(m, pv, s.v, s.scaled, [&](int64_t b) { return decay.power[m - 1 - b]; });
-    scale(dv * pk, decay.power[m], s.transposed);
-    small_product(dv, pk, m, s.scaled, 1, pv, s.k, pk, s.transposed, pk, true);
+enum Gradient { kDq, kDk, kDv, kGradients };
+
+Scan gradient_scan(const mm_lightning_attention_backward_params& p, const Head& head, Gradient gradient) {
+  const bool backwards = gradient != kDq;
+  const Rows q = head.rows(p.q, p.q_token_stride, p.q_head_stride, p.dtype, backwards);
+  const Rows k = head.rows(p.k, p.k_token_stride, p.k_head_stride, p.dtype, backwards);
+  const Rows v = head.rows(p.v, p.v_token_stride, p.v_head_stride, p.dtype, backwards);
+  const Rows g = head.rows(p.d_o, p.o_token_stride, p.o_head_stride, p.dtype, backwards);
+  const int64_t at = (head.sequence * p.heads + head.h) * p.dim_k * p.dim_v;
+  const float* state_in = p.state_in ? p.state_in + at : nullptr;
+  const float* dstate_out = p.dstate_out ? p.dstate_out + at : nullptr;
+  float* dstate_in = p.dstate_in ? p.dstate_in + at : nullptr;
+  const float slope = p.slopes[head.h];
+  const State straight{p.dim_v, 1}, transposed{1, p.dim_v};
+  switch (gradient) {
+    case kDq: {
+      const Rows dq = head.rows(p.dq, p.dq_token_stride, p.dq_head_stride, p.dtype, backwards);
+      return {head.length, p.dim_v, p.dim_k, g, v, k, dq, backwards, slope, transposed, state_in, nullptr};
+    }
+    case kDk: {
+      const Rows dk = head.rows(p.dk, p.dk_token_stride, p.dk_head_stride, p.dtype, backwards);
+      return {head.length, p.dim_v, p.dim_k, v, g, q, dk, backwards, slope, transposed, dstate_out, nullptr};
+    }
+    default: {
+      const Rows dv = head.rows(p.dv, p.dv_token_stride, p.dv_head_stride, p.dtype, backwards);
+      return {head.length, p.dim_k, p.dim_v, k, q, g, dv, backwards, slope, straight, dstate_out, dstate_in};
+    }
   }
-}
-
-// Backwards, for dk and dv, with the gradient of the state.
-void dkv_scan(const mm_lightning_attention_backward_params& p, BackwardScratch& s, int64_t sequence,
-              int64_t h) {
-  const int64_t dk = p.dim_k, dv = p.dim_v, pk = round_up(dk, kLanes), pv = round_up(dv, kLanes);
-  const Decay decay(p.slopes[h]);
-  const Heads in = heads(p, h);
-  const View out_k = head(p.dk, p.dk_token_stride, p.dk_head_stride, h, p.dtype);
-  const View out_v = head(p.dv, p.dv_token_stride, p.dv_head_stride, h, p.dtype);
-  const int64_t at = (sequence * p.heads + h) * dk * dv;
-  load_state(p.dstate_out ? p.dstate_out + at : nullptr, dk, dv, pv, s.state);
-  memset(s.state + dk * pv, 0, (pk - dk) * pv * sizeof(float));
-  const int64_t first = p.cu_seqlens[sequence], length = p.cu_seqlens[sequence + 1] - first;
-  for (int64_t chunk = ceil_div(length, kChunk) - 1; chunk >= 0; chunk--) {
-    const int64_t t = first + chunk * kChunk, m = min64(kChunk, length - chunk * kChunk);
-    read(in.q, t, m, dk, pk, s.q);
-    read(in.k, t, m, dk, pk, s.k);
-    read(in.v, t, m, dv, pv, s.v);
-    read(in.g, t, m, dv, pv, s.g);
-    transpose(m, pk, s.k, pk, s.kt, kChunk);
-    transpose(m, pv, s.v, pv, s.vt, kChunk);
-    triangle(m, dk, s.q, pk, s.kt, decay, s.p);
-    triangle(m, dv, s.g, pv, s.vt, decay, s.d);
-
-    transpose(pk, pv, s.state, pv, s.transposed, pk);
-    upper_product(m, s.d, s.q, pk, s.out_k);
-    scale_rows(m, pv, s.v, s.scaled, [&](int64_t b) { return decay.power[m - 1 - b]; });
-    small_product(m, pk, dv, s.scaled, pv, 1, s.transposed, pk, s.out_k, pk, true);
-    write(out_k, t, m, dk, pk, s.out_k);
-
-    upper_product(m, s.p, s.g, pv, s.out_v);
-    scale_rows(m, pk, s.k, s.scaled, [&](int64_t b) { return decay.power[m - 1 - b]; });
-    small_product(m, pv, dk, s.scaled, pk, 1, s.state, pv, s.out_v, pv, true);
-    write(out_v, t, m, dv, pv, s.out_v);
-
-    scale_rows(m, pk, s.q, s.scaled, [&](int64_t a) { return decay.power[a + 1]; });
-    scale(dk * pv, decay.power[m], s.state);
-    small_product(dk, pv, m, s.scaled, 1, pk, s.g, pv, s.state, pv, true);
-  }
-  if (p.dstate_in) store_state(s.state, dk, dv, pv, p.dstate_in + at);
 }
 
 // ---- decode ----
 
+// Columns of NV vectors of a head's state: one pass over it. The last vector holds n elements.
+template <int NV, typename T>
+void decode_columns(int64_t dk, int64_t dv, float lambda, const T* q, const T* k, const T* v, float* state,
+                    T* o, int64_t n) {
+  vfloat value[NV], out[NV];
+  for (int j = 0; j < NV; j++) {
+    value[j] = load_n(v + j * kLanes, j + 1 < NV ? kLanes : n);
+    out[j] = vfloat{};
+  }
+  for (int64_t i = 0; i < dk; i++) {
+    const float key = load_one(k + i), query = load_one(q + i);
+    for (int j = 0; j < NV; j++) {
+      const int64_t count = j + 1 < NV ? kLanes : n;
+      float* place = state + i * dv + j * kLanes;
+      const vfloat s = lambda * load_n(place, count) + key * value[j];
+      store_n(place, s, count);
+      out[j] += query * s;
+    }
+  }
+  for (int j = 0; j < NV; j++) store_n(o + j * kLanes, out[j], j + 1 < NV ? kLanes : n);
+}
+
 template <typename T>
 void decode_head(const mm_lightning_attention_decode_params& p, int64_t b, int64_t h) {
+  constexpr int kWide = kLanes == 4 ? 4 : 64 / kLanes;
   const int64_t dk = p.dim_k, dv = p.dim_v;
   const T* q = static_cast<const T*>(p.q) + b * p.q_token_stride + h * p.q_head_stride;
   const T* k = static_cast<const T*>(p.k) + b * p.k_token_stride + h * p.k_head_stride;
@@ -277,39 +348,41 @@ void decode_head(const mm_lightning_attention_decode_params& p, int64_t b, int64
   T* o = static_cast<T*>(p.o) + b * p.o_token_stride + h * p.o_head_stride;
   float* state = p.state + (static_cast<int64_t>(p.state_slots[b]) * p.heads + h) * dk * dv;
   const float lambda = exp_one(-p.slopes[h]);
-  for (int64_t j = 0; j < dv; j += kLanes) {
-    const int64_t n = min64(kLanes, dv - j);
-    const vfloat value = load_n(v + j, n);
-    vfloat out = {};
-    for (int64_t i = 0; i < dk; i++) {
-      const vfloat s = lambda * load_n(state + i * dv + j, n) + load_one(k + i) * value;
-      store_n(state + i * dv + j, s, n);
-      out += load_one(q + i) * s;
-    }
-    store_n(o + j, out, n);
+  int64_t j = 0;
+  for (; j + kWide * kLanes <= dv; j += kWide * kLanes) {
+    decode_columns<kWide>(dk, dv, lambda, q, k, v + j, state + j, o + j, kLanes);
+  }
+  for (; j < dv; j += kLanes) {
+    decode_columns<1>(dk, dv, lambda, q, k, v + j, state + j, o + j, min64(kLanes, dv - j));
   }
 }
 
 }  // namespace
 
 void lightning_attention_forward(mm_context&, const mm_lightning_attention_forward_params& p) {
-  parallel_for(p.sequences * p.heads, [&](int64_t task) { forward_head(p, task / p.heads, task % p.heads); });
+  check_sequences(p);
+  check_slopes(p.slopes, p.heads);
+  if (p.state_slots) check_slots(p.state_slots, p.sequences);
+  const int64_t blocks = column_blocks(p, 1, p.dim_v);
+  parallel_for(p.sequences * p.heads * blocks, [&](int64_t task) {
+    run_block(output_scan(p, Head(p, task / blocks)), task % blocks, blocks);
+  });
 }
 
 void lightning_attention_backward(mm_context&, const mm_lightning_attention_backward_params& p) {
-  const int64_t pk = round_up(p.dim_k, kLanes), pv = round_up(p.dim_v, kLanes), heads = p.sequences * p.heads;
-  parallel_for(2 * heads, [&](int64_t task) {
-    Arena size(nullptr);
-    BackwardScratch(size, pk, pv);
-    Arena arena(static_cast<float*>(thread_scratch(size.used() * sizeof(float))));
-    BackwardScratch scratch(arena, pk, pv);
-    const int64_t head = task / 2;
-    task % 2 == 0 ? dkv_scan(p, scratch, head / p.heads, head % p.heads)
-                  : dq_scan(p, scratch, head / p.heads, head % p.heads);
+  check_sequences(p);
+  check_slopes(p.slopes, p.heads);
+  const int64_t blocks = column_blocks(p, kGradients, min64(p.dim_k, p.dim_v)), tasks = kGradients * blocks;
+  parallel_for(p.sequences * p.heads * tasks, [&](int64_t task) {
+    const Head head(p, task / tasks);
+    const Gradient gradient = static_cast<Gradient>(task % tasks / blocks);
+    run_block(gradient_scan(p, head, gradient), task % blocks, blocks);
   });
 }
 
 void lightning_attention_decode(mm_context&, const mm_lightning_attention_decode_params& p) {
+  check_slots(p.state_slots, p.batch);
+  check_slopes(p.slopes, p.heads);
   // A task is as many heads as are worth the hand-over.
   const int64_t work = p.dim_k * p.dim_v, heads = p.batch * p.heads;
   const int64_t step = max64(1, min64(heads, (int64_t{1} << 15) / work));
