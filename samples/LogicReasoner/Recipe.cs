@@ -35,7 +35,7 @@ internal sealed record Recipe
 
     public double HabitQuick { get; init; } = 0.8;
 
-    public int CispoSteps { get; init; } = 80;
+    public int CispoSteps { get; init; } = 60;
 
     public float CispoRate { get; init; } = 1e-4f;
 
