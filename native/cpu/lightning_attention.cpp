@@ -221,10 +221,10 @@ void check_slopes(const float* slopes, int64_t heads) {
   }
 }
 
-void check_slots(const int32_t* slots, int64_t count) {
+void check_slots(const int32_t* slots, int64_t count, bool written) {
   for (int64_t i = 0; i < count; i++) {
     MM_REQUIRE(slots[i] >= 0, "state_slots[%lld] is %d", static_cast<long long>(i), slots[i]);
-    for (int64_t j = 0; j < i; j++) {
+    for (int64_t j = 0; written && j < i; j++) {
       MM_REQUIRE(slots[i] != slots[j], "slot %d appears twice, at %lld and %lld", slots[i],
                  static_cast<long long>(j), static_cast<long long>(i));
     }
@@ -316,53 +316,61 @@ Scan gradient_scan(const mm_lightning_attention_backward_params& p, const Head& 
 
 // ---- decode ----
 
-// Columns of NV vectors of a head's state: one pass over it. The last vector holds n elements.
-template <int NV, typename T>
-void decode_columns(int64_t dk, int64_t dv, float lambda, const T* q, const T* k, const T* v, float* state,
-                    T* o, int64_t n) {
-  vfloat value[NV], out[NV];
-  for (int j = 0; j < NV; j++) {
-    value[j] = load_n(v + j * kLanes, j + 1 < NV ? kLanes : n);
-    out[j] = vfloat{};
-  }
-  for (int64_t i = 0; i < dk; i++) {
-    const float key = load_one(k + i), query = load_one(q + i);
-    for (int j = 0; j < NV; j++) {
-      const int64_t count = j + 1 < NV ? kLanes : n;
-      float* place = state + i * dv + j * kLanes;
-      const vfloat s = lambda * load_n(place, count) + key * value[j];
-      store_n(place, s, count);
-      out[j] += query * s;
-    }
-  }
-  for (int j = 0; j < NV; j++) store_n(o + j * kLanes, out[j], j + 1 < NV ? kLanes : n);
-}
-
+// One head of one token. The state is read and written once, whole rows of it at a time where the registers
+// hold them, as memory likes it.
 template <typename T>
-void decode_head(const mm_lightning_attention_decode_params& p, int64_t b, int64_t h) {
-  constexpr int kWide = kLanes == 4 ? 4 : 64 / kLanes;
-  const int64_t dk = p.dim_k, dv = p.dim_v;
-  const T* q = static_cast<const T*>(p.q) + b * p.q_token_stride + h * p.q_head_stride;
-  const T* k = static_cast<const T*>(p.k) + b * p.k_token_stride + h * p.k_head_stride;
-  const T* v = static_cast<const T*>(p.v) + b * p.v_token_stride + h * p.v_head_stride;
-  T* o = static_cast<T*>(p.o) + b * p.o_token_stride + h * p.o_head_stride;
-  float* state = p.state + (static_cast<int64_t>(p.state_slots[b]) * p.heads + h) * dk * dv;
-  const float lambda = exp_one(-p.slopes[h]);
-  int64_t j = 0;
-  for (; j + kWide * kLanes <= dv; j += kWide * kLanes) {
-    decode_columns<kWide>(dk, dv, lambda, q, k, v + j, state + j, o + j, kLanes);
+struct Token {
+  int64_t dk, dv;
+  float lambda;
+  const T *q, *k, *v;
+  T* o;
+  float* state;
+
+  Token(const mm_lightning_attention_decode_params& p, int64_t b, int64_t h)
+      : dk(p.dim_k),
+        dv(p.dim_v),
+        lambda(exp_one(-p.slopes[h])),
+        q(static_cast<const T*>(p.q) + b * p.q_token_stride + h * p.q_head_stride),
+        k(static_cast<const T*>(p.k) + b * p.k_token_stride + h * p.k_head_stride),
+        v(static_cast<const T*>(p.v) + b * p.v_token_stride + h * p.v_head_stride),
+        o(static_cast<T*>(p.o) + b * p.o_token_stride + h * p.o_head_stride),
+        state(p.state + (static_cast<int64_t>(p.state_slots[b]) * p.heads + h) * dk * dv) {}
+
+  void decode() const {
+    int64_t j = 0;
+    for (; j + 8 * kLanes <= dv; j += 8 * kLanes) columns<8>(j, kLanes);
+    for (; j + 4 * kLanes <= dv; j += 4 * kLanes) columns<4>(j, kLanes);
+    for (; j < dv; j += kLanes) columns<1>(j, min64(kLanes, dv - j));
   }
-  for (; j < dv; j += kLanes) {
-    decode_columns<1>(dk, dv, lambda, q, k, v + j, state + j, o + j, min64(kLanes, dv - j));
+
+ private:
+  // NV vectors of columns from `first` on, of n elements each.
+  template <int NV>
+  void columns(int64_t first, int64_t n) const {
+    vfloat value[NV], out[NV];
+    for (int j = 0; j < NV; j++) {
+      value[j] = load_n(v + first + j * kLanes, n);
+      out[j] = vfloat{};
+    }
+    for (int64_t i = 0; i < dk; i++) {
+      const float key = load_one(k + i), query = load_one(q + i);
+      for (int j = 0; j < NV; j++) {
+        float* place = state + i * dv + first + j * kLanes;
+        const vfloat s = lambda * load_n(place, n) + key * value[j];
+        store_n(place, s, n);
+        out[j] += query * s;
+      }
+    }
+    for (int j = 0; j < NV; j++) store_n(o + first + j * kLanes, out[j], n);
   }
-}
+};
 
 }  // namespace
 
 void lightning_attention_forward(mm_context&, const mm_lightning_attention_forward_params& p) {
   check_sequences(p);
   check_slopes(p.slopes, p.heads);
-  if (p.state_slots) check_slots(p.state_slots, p.sequences);
+  if (p.state_slots) check_slots(p.state_slots, p.sequences, p.state_out != nullptr);
   const int64_t blocks = column_blocks(p, 1, p.dim_v);
   parallel_for(p.sequences * p.heads * blocks, [&](int64_t task) {
     run_block(output_scan(p, Head(p, task / blocks)), task % blocks, blocks);
@@ -381,15 +389,15 @@ void lightning_attention_backward(mm_context&, const mm_lightning_attention_back
 }
 
 void lightning_attention_decode(mm_context&, const mm_lightning_attention_decode_params& p) {
-  check_slots(p.state_slots, p.batch);
+  check_slots(p.state_slots, p.batch, true);
   check_slopes(p.slopes, p.heads);
   // A task is as many heads as are worth the hand-over.
   const int64_t work = p.dim_k * p.dim_v, heads = p.batch * p.heads;
   const int64_t step = max64(1, min64(heads, (int64_t{1} << 15) / work));
   parallel_for(ceil_div(heads, step), [&](int64_t task) {
     for (int64_t i = task * step; i < min64(heads, (task + 1) * step); i++) {
-      p.dtype == MM_DTYPE_F32 ? decode_head<float>(p, i / p.heads, i % p.heads)
-                              : decode_head<bf16>(p, i / p.heads, i % p.heads);
+      p.dtype == MM_DTYPE_F32 ? Token<float>(p, i / p.heads, i % p.heads).decode()
+                              : Token<bf16>(p, i / p.heads, i % p.heads).decode();
     }
   });
 }
