@@ -17,7 +17,7 @@ public sealed class BindingsTests
 
     [Fact]
     public void The_stamped_hash_is_that_of_the_headers() =>
-        Assert.Equal(HeaderHash.Of(Repository.Path("native", "include", "minimax")), NativeMethods.HeaderHash);
+        Assert.Equal(NativeMethods.HeaderHash, HeaderHash.Of(Repository.Path("native", "include", "minimax")));
 
     [Fact]
     public void The_library_exports_just_the_declared_functions()
@@ -77,7 +77,7 @@ public sealed class BindingsTests
     public void A_failure_to_load_tells_every_path_and_the_loaders_words()
     {
         string file = Path.Combine(Path.GetTempPath(), $"not-a-library-{Guid.NewGuid():N}.so");
-        File.WriteAllText(file, "this is text");
+        File.WriteAllText(file, new string('x', 4096));
         try
         {
             NativeLibraryException error = Assert.Throws<NativeLibraryException>(() => MiniMaxNative.Load(["/nowhere/libminimax.so", file]));

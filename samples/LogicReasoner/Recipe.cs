@@ -104,5 +104,7 @@ internal sealed record Recipe
         LayernormMlpAlpha = MiniMaxConfig.DeepNorm(4),
         InitializerRange = 0.04,
         VocabSize = tokenizer.VocabularySize,
+        BosTokenId = tokenizer.BosTokenId,
+        EosTokenIds = [tokenizer.EosTokenId!.Value],
     };
 }

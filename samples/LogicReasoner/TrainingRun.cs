@@ -155,7 +155,7 @@ internal sealed class TrainingRun : IDisposable
             Tokens = _state.Tokens + tokens,
             CispoTokens = _state.CispoTokens + tokens,
             ZeroGradientTokens = _state.ZeroGradientTokens + step.ZeroGradientTokens,
-            LowestPearson = Math.Min(_state.LowestPearson, step.RolloutTrainerPearson),
+            LowestPearson = step.Updates == 0 ? _state.LowestPearson : Math.Min(_state.LowestPearson, step.RolloutTrainerPearson),
             TrainingSeconds = _state.TrainingSeconds + seconds,
             PassRates = [.. _state.PassRates.Select((p, task) => Updated(p, step, _recipe.Tasks[task]))],
         };

@@ -87,7 +87,7 @@ public sealed record CispoStep
     /// <summary>Response tokens with a non-zero advantage whose weight is 0: none in CISPO.</summary>
     public required long ZeroGradientTokens { get; init; }
 
-    /// <summary>Pearson correlation of the probabilities that sampler and trainer give the same tokens, at the same weights.</summary>
+    /// <summary>Pearson correlation of the probabilities that sampler and trainer give the same tokens, at the same weights; NaN without an update.</summary>
     public required double RolloutTrainerPearson { get; init; }
 
     /// <summary>Mean load-balancing loss; experts per token is perfect.</summary>
@@ -285,7 +285,7 @@ public sealed class CispoTrainer
         public double Auxiliary;
         public double Entropy;
         public double GradientNorm;
-        public double Pearson;
+        public double Pearson = double.NaN;
     }
 }
 

@@ -137,6 +137,14 @@ public sealed class ModelCache : IDisposable
     /// <summary>Makes room for new tokens of the sequences and says where they go; lengths count them from then on.</summary>
     internal CacheStep Step(IReadOnlyList<CachedSequence> sequences, IReadOnlyList<int> newTokens)
     {
+        // One more token of a sequence is a step of decoding, which rounds otherwise than a piece of a prompt: taken together,
+        // a sequence's values would depend on its neighbours.
+        int decoding = Enumerable.Range(0, sequences.Count).Count(i => newTokens[i] == 1 && sequences[i].Length > 0);
+        if (decoding > 0 && decoding < sequences.Count)
+        {
+            throw new ArgumentException($"{decoding} of {sequences.Count} sequences go on by one token; run them apart from pieces of prompts.", nameof(newTokens));
+        }
+
         int most = 0;
         for (int i = 0; i < sequences.Count; i++)
         {
@@ -170,7 +178,7 @@ public sealed class ModelCache : IDisposable
                 Tensor.From<int>(_device, lengths, lengths.Length),
                 Tensor.From<int>(_device, table, sequences.Count, Math.Max(most, 1)),
                 lengths.Max()),
-            newTokens.All(n => n == 1));
+            decoding > 0);
     }
 
     internal Tensor LightningStates(int layer) => _states[layer]!;

@@ -42,7 +42,7 @@ internal sealed class LightningBlock : IAttentionBlock
         }
 
         Tensor states = cache.Cache.LightningStates(_index);
-        return cache.OneTokenEach
+        return cache.Decoding
             ? LightningAttention.Decode(qkv, _slopes, states, cache.Slots)
             : LightningAttention.Apply(qkv, _slopes, pass.Batch, states, cache.Slots);
     }

@@ -81,7 +81,10 @@ public sealed class MiniMaxForCausalLM : IDisposable
         return ModelLoader.Load(checkpoint, config, stored => new MiniMaxForCausalLM(config, device, type ?? stored), progress, cancellation);
     }
 
-    /// <summary>Writes config.json and the weights, atomically: a reader sees the old files or the new ones.</summary>
+    /// <summary>
+    /// Writes config.json and the weights, each file atomically. To replace a whole checkpoint at once, call it
+    /// inside <see cref="AtomicDirectory.Replace"/>.
+    /// </summary>
     public void Save(string directory, long maxShardBytes = 5L << 30) => ModelLoader.Save(this, directory, maxShardBytes);
 
     /// <summary>Final hidden states [tokens, hidden] of complete sequences.</summary>

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using System.IO.Compression;
+using MiniMaxSharp.Tests.Support;
+
+namespace MiniMaxSharp.Tests.Packages;
+
+/// <summary>What users get: packages, consumed from a local feed with an empty cache by a program outside the repository.</summary>
+public sealed class PackageTests
+{
+    private static readonly string[] s_projects =
+    [
+        "bindings/MiniMaxSharp.Native", "managed/MiniMaxSharp.Runtime.Cpu", "managed/MiniMaxSharp", "managed/MiniMaxSharp.Tasks",
+        "managed/MiniMaxSharp.Training", "managed/MiniMaxSharp.Cli",
+    ];
+
+    [Fact]
+    public void A_consumer_builds_and_runs_from_a_local_feed()
+    {
+        string folder = Directory.CreateTempSubdirectory("consumer").FullName;
+        try
+        {
+            string feed = Path.Combine(folder, "feed"), artifacts = Path.Combine(folder, "artifacts");
+            foreach (string project in s_projects)
+            {
+                Run(Repository.Root, null, "pack", "-c", "Release", project, "-o", feed, "--artifacts-path", artifacts, "-v", "q", "-nodeReuse:false");
+            }
+
+            Assert.Equal(s_projects.Length, Directory.GetFiles(feed, "*.nupkg").Length);
+            using (ZipArchive runtime = ZipFile.OpenRead(Directory.GetFiles(feed, "MiniMaxSharp.Runtime.Cpu.*.nupkg").Single()))
+            {
+                Assert.Contains(runtime.Entries, e => e.FullName == "runtimes/linux-x64/native/libminimax.so" && e.Length > 100_000);
+            }
+
+            string consumer = Directory.CreateDirectory(Path.Combine(folder, "app")).FullName;
+            File.WriteAllText(Path.Combine(consumer, "app.csproj"), """
+                <Project Sdk="Microsoft.NET.Sdk">
+                  <PropertyGroup><OutputType>Exe</OutputType><TargetFramework>net10.0</TargetFramework><ImplicitUsings>enable</ImplicitUsings></PropertyGroup>
+                  <ItemGroup><PackageReference Include="MiniMaxSharp.Training" Version="0.1.0" /></ItemGroup>
+                </Project>
+                """);
+            File.WriteAllText(Path.Combine(consumer, "Program.cs"), """
+                using MiniMaxSharp;
+                using MiniMaxSharp.Generation;
+                using MiniMaxSharp.Models;
+                using MiniMaxSharp.Training;
+
+                using Device device = Device.Cpu();
+                var config = new MiniMaxConfig { HiddenSize = 16, NumHiddenLayers = 2, AttnTypeList = [0, 1], NumAttentionHeads = 2, NumKeyValueHeads = 1, HeadDim = 8, RotaryDim = 8, IntermediateSize = 16, NumLocalExperts = 2, NumExpertsPerTok = 1, VocabSize = 20 };
+                using var model = MiniMaxForCausalLM.Create(config, device, seed: 1);
+                using var optimizer = new AdamW(model.Parameters);
+                var trainer = new SupervisedTrainer(model, optimizer, new SupervisedOptions { LearningRate = new LearningRateSchedule(1e-2f, 5) });
+                for (int i = 0; i < 5; i++) trainer.Step([new TrainingSequence([1, 2, 3, 4], 1)], i);
+                Console.WriteLine(string.Join(',', new TextGenerator(model).Generate([new GenerationRequest(new[] { 1 })], new GenerationOptions { MaxNewTokens = 3, Temperature = 0 })[0][0].Tokens));
+                """);
+            string cache = Path.Combine(folder, "cache");
+            string output = Run(consumer, cache, "run", "-c", "Release", $"-p:RestoreAdditionalProjectSources={feed}", "-nodeReuse:false");
+            Assert.Equal("2,3,4", output.Trim().Split('\n')[^1]);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static string Run(string directory, string? packageCache, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
+        if (packageCache is not null)
+        {
+            start.Environment["NUGET_PACKAGES"] = packageCache;
+        }
+
+        using Process process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)}\n{output}\n{errors.Result}");
+        return output;
+    }
+}
