@@ -1357,7 +1357,7 @@ internal unsafe struct SampleParams
 
 internal static unsafe partial class NativeMethods
 {
-    public const string HeaderHash = "4eb3e6b1ea59ac82fb480e4e3f0dba298c233a0a2bffb6405dc4c1d7ac51d25d";
+    public const string HeaderHash = "0aa49746483af1e9558eebccc1a65410c1e0845a298075b8fcbe1669df736318";
     public const int ExpectedAbiVersion = 1;
     public const int ExpectedIgnoreLabel = -100;
 

@@ -44,7 +44,7 @@ typedef struct mm_lightning_attention_forward_params {
 MM_API mm_status mm_lightning_attention_forward(mm_context* context,
                                                 const mm_lightning_attention_forward_params* params);
 
-/* Two scans, forward for dq and backward for dk and dv; no state of the forward pass is stored. */
+/* Scans forwards for dq and backwards for dk and dv; no state of the forward pass is stored. */
 typedef struct mm_lightning_attention_backward_params {
   int64_t struct_size;
   const void* q;
