@@ -1,6 +1,6 @@
 #include "runtime/memory.h"
 
-#include <atomic>
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
@@ -21,6 +21,7 @@ struct Blocks {
   std::unordered_map<void*, int64_t> live;                // pointer -> size of its block
   std::unordered_map<int64_t, std::vector<void*>> cache;  // size -> free blocks
   int64_t live_bytes = 0;
+  int64_t peak_bytes = 0;  // most that was live since the cache was last emptied
   int64_t cached_bytes = 0;
 };
 
@@ -42,6 +43,7 @@ void trim(Blocks& b) {
   }
   b.cache.clear();
   b.cached_bytes = 0;
+  b.peak_bytes = b.live_bytes;
 }
 
 }  // namespace
@@ -72,6 +74,7 @@ void* allocate(int64_t bytes) {
   }
   b.live.emplace(pointer, size);
   b.live_bytes += size;
+  b.peak_bytes = std::max(b.peak_bytes, b.live_bytes);
   return pointer;
 }
 
@@ -85,6 +88,9 @@ bool release(void* pointer) {
   b.live_bytes -= size;
   b.cache[size].push_back(pointer);
   b.cached_bytes += size;
+  // Batches of ever other sizes leave blocks that are never asked for again: start over before they outgrow
+  // the work.
+  if (b.cached_bytes > 2 * b.peak_bytes) trim(b);
   return true;
 }
 
