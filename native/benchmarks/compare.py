@@ -28,8 +28,9 @@ def run(*command, **options):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
 
 
-def lines(text):
-    return {row["case"]: row["value"] for row in map(json.loads, filter(lambda s: s.startswith("{"), text.splitlines()))}
+def lines(text, unit=None):
+    rows = map(json.loads, filter(lambda s: s.startswith("{"), text.splitlines()))
+    return {row["case"]: row["value"] for row in rows if unit in (None, row["unit"])}
 
 
 def machine(threads):
@@ -61,12 +62,12 @@ def main():
     def peer(*command):
         return run("chroot", a.peer_root, "env", f"OMP_NUM_THREADS={t}", "python3", *command)
 
-    def bench(name):
-        return lines(run(os.path.join(BUILD, "native", "benchmarks", name), t))
+    def bench(name, unit):
+        return lines(run(os.path.join(BUILD, "native", "benchmarks", name), t), unit)
 
-    gemm, peer_gemm = bench("gemm_bench"), lines(peer(f"{WORK}/peer_gemm.py", t))
-    lightning = bench("lightning_bench")
-    moe = bench("moe_bench")
+    gemm, peer_gemm = bench("gemm_bench", "GFLOP/s"), lines(peer(f"{WORK}/peer_gemm.py", t))
+    lightning = bench("lightning_bench", None)
+    moe = bench("moe_bench", "ms")
     peer(f"{WORK}/pytorch_m1.py", "--ref", WORK, "--threads", t, "--json", f"{WORK}/peer.json", "--save", f"{WORK}/model")
     with open(inside + "/peer.json") as f:
         theirs = json.load(f)
@@ -94,7 +95,7 @@ def main():
                               ("forward+backward", "forward+backward (no optimizer)", 1.2),
                               ("decode", "decode, batch 1, after the prefill", 1.5)):
         row(f"model 93.8M {case}", ours[case], theirs[key]["tokens_per_s_best"], torch + ", published code", "tokens/s", target)
-    flat = {k: v for k, v in lightning.items() if k.startswith("lightning forward a token")}
+    flat = {k: v for k, v in lightning.items() if k.startswith("lightning forward per token")}
     if flat:
         row("lightning time a token, longest against shortest sequence", max(flat.values()), min(flat.values()),
             "the fastest length from 16K to 256K", "ns", 0.9, lower=True)
