@@ -32,9 +32,8 @@ const T* stored_row(const Operand& m, int64_t row) {
 template <bool Pairs, typename T>
 inline vfloat load_words(const T* row, int64_t k, int64_t left) {
   if constexpr (Pairs) {
-    if (left >= 2 * kLanes) return load(reinterpret_cast<const float*>(row + k));
-    vfloat v = {};
-    memcpy(&v, row + k, left > 0 ? left * sizeof(T) : 0);
+    vfloat v = {};  // copied, for a row may start at an odd bf16
+    left >= 2 * kLanes ? memcpy(&v, row + k, sizeof(v)) : memcpy(&v, row + k, max64(left, 0) * sizeof(T));
     return v;
   } else {
     return left >= kLanes ? load(row + k) : load_part(row + k, max64(left, 0));
