@@ -24,15 +24,14 @@ internal static class GenerateCommand
             options = options with { StopTokens = [end] };
         }
 
-        StreamingDecoder? decoder = ids is null ? tokenizer!.CreateStreamingDecoder(skipSpecialTokens: true) : null;
         bool first = true;
-        Completion completion = new TextGenerator(model).Generate([new GenerationRequest(start, seed)], options, (_, _, token) =>
+        Completion completion = new TextGenerator(model, tokenizer).Generate([new GenerationRequest(start, seed)], options, (_, update) =>
         {
-            output.Write(decoder is null ? $"{(first ? "" : ",")}{token}" : decoder.Append(token));
+            output.Write(ids is null ? update.Text : $"{(first ? "" : ",")}{update.Token}");
             output.Flush();
             first = false;
         })[0][0];
-        output.WriteLine(decoder?.Flush());
+        output.WriteLine();
         if (file is not null)
         {
             using TensorScope scope = device.Scope();

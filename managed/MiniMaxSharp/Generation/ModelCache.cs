@@ -16,7 +16,9 @@ public sealed class ModelCache : IDisposable
     private readonly (Tensor Keys, Tensor Values)?[] _pages;
     private readonly Stack<int> _freeSlots = [];
     private readonly Stack<int> _freePages = [];
-    private readonly long _pageBytes;
+    private readonly int _maxSequences;
+    private readonly int[] _pageOwners;
+    private readonly bool _paged;
 
     /// <summary>Reserves memory for so many sequences and, over all of them, so many tokens.</summary>
     /// <param name="model">Whose layers decide what is kept.</param>
@@ -28,8 +30,10 @@ public sealed class ModelCache : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(maxSequences, 1);
         MiniMaxConfig config = model.Config;
         _device = model.Device;
-        bool paged = config.AttnTypeList.Contains(1);
-        int pages = paged ? checked((int)((maxTokens + PageSize - 1) / PageSize + maxSequences)) : 0;
+        _maxSequences = maxSequences;
+        _paged = config.AttnTypeList.Contains(1);
+        int pages = _paged ? checked((int)((maxTokens + PageSize - 1) / PageSize + maxSequences)) : 0;
+        _pageOwners = new int[pages];
         _states = new Tensor?[config.NumHiddenLayers];
         _pages = new (Tensor, Tensor)?[config.NumHiddenLayers];
         for (int layer = 0; layer < config.NumHiddenLayers; layer++)
@@ -42,7 +46,6 @@ public sealed class ModelCache : IDisposable
             {
                 long[] shape = [pages, PageSize, config.NumKeyValueHeads, config.HeadDim];
                 _pages[layer] = (Tensor.Empty(_device, model.ElementType, shape), Tensor.Empty(_device, model.ElementType, shape));
-                _pageBytes = _pages[layer]!.Value.Keys.Bytes / Math.Max(pages, 1);
             }
         }
 
@@ -64,28 +67,34 @@ public sealed class ModelCache : IDisposable
     /// <exception cref="InvalidOperationException">The cache holds as many sequences as it was made for.</exception>
     public CachedSequence Add()
     {
-        if (!_freeSlots.TryPop(out int slot))
-        {
-            throw new InvalidOperationException($"The cache holds {_states.Length} sequences already; it was made for no more.");
-        }
-
+        CachedSequence sequence = Take();
         foreach (Tensor? states in _states)
         {
             if (states is not null)
             {
-                using Tensor state = states.Slice(slot, 1);
+                using Tensor state = states.Slice(sequence.Slot, 1);
                 state.Zero();
             }
         }
 
-        return new CachedSequence(slot);
+        return sequence;
     }
 
-    /// <summary>Starts a sequence that continues another one; what that one holds is copied.</summary>
+    /// <summary>
+    /// Starts a sequence that continues another one: full pages are shared, the states and the last page, if it is not full,
+    /// are copied.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">There is no place for a sequence, or no page for the copy.</exception>
     public CachedSequence Fork(CachedSequence source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        CachedSequence fork = Add();
+        int shared = _paged ? source.Length / PageSize : 0;
+        if (_paged && source.Length % PageSize > 0 && _freePages.Count == 0)
+        {
+            throw NoPage(source.Length);
+        }
+
+        CachedSequence fork = Take();
         foreach (Tensor? states in _states)
         {
             if (states is not null)
@@ -96,10 +105,16 @@ public sealed class ModelCache : IDisposable
             }
         }
 
-        Extend(fork, source.Length);
-        for (int i = 0; i < fork.Pages.Count; i++)
+        foreach (int page in source.Pages.Take(shared))
         {
-            CopyPage(source.Pages[i], fork.Pages[i]);
+            _pageOwners[page]++;
+            fork.Pages.Add(page);
+        }
+
+        Extend(fork, source.Length);
+        if (fork.Pages.Count > shared)
+        {
+            CopyPage(source.Pages[shared], fork.Pages[shared]);
         }
 
         fork.Length = source.Length;
@@ -113,7 +128,10 @@ public sealed class ModelCache : IDisposable
         _freeSlots.Push(sequence.Slot);
         foreach (int page in sequence.Pages)
         {
-            _freePages.Push(page);
+            if (--_pageOwners[page] == 0)
+            {
+                _freePages.Push(page);
+            }
         }
 
         sequence.Pages.Clear();
@@ -134,17 +152,25 @@ public sealed class ModelCache : IDisposable
         }
     }
 
-    /// <summary>Makes room for new tokens of the sequences and says where they go; lengths count them from then on.</summary>
-    internal CacheStep Step(IReadOnlyList<CachedSequence> sequences, IReadOnlyList<int> newTokens)
-    {
-        // One more token of a sequence is a step of decoding, which rounds otherwise than a piece of a prompt: taken together,
-        // a sequence's values would depend on its neighbours.
-        int decoding = Enumerable.Range(0, sequences.Count).Count(i => newTokens[i] == 1 && sequences[i].Length > 0);
-        if (decoding > 0 && decoding < sequences.Count)
-        {
-            throw new ArgumentException($"{decoding} of {sequences.Count} sequences go on by one token; run them apart from pieces of prompts.", nameof(newTokens));
-        }
+    /// <summary>Pages that no sequence holds.</summary>
+    internal int FreePages => _freePages.Count;
 
+    /// <summary>Pages in all; 0 in a model without softmax layers.</summary>
+    internal int TotalPages => _pageOwners.Length;
+
+    /// <summary>Bytes of the states that a model keeps of one sequence, whatever its length.</summary>
+    internal static long StateBytes(MiniMaxConfig config) =>
+        4L * config.AttnTypeList.Count(kind => kind == 0) * config.NumAttentionHeads * config.HeadDim * config.HeadDim;
+
+    /// <summary>Pages that a sequence of so many tokens takes.</summary>
+    internal int PagesFor(long tokens) => _paged ? checked((int)((tokens + PageSize - 1) / PageSize)) : 0;
+
+    /// <summary>
+    /// Makes room for new tokens of the sequences and says where they go; lengths count them from then on. One token more of a
+    /// sequence is a step of decoding, which rounds otherwise than a piece of a prompt does.
+    /// </summary>
+    internal CacheStep Step(IReadOnlyList<CachedSequence> sequences, IReadOnlyList<int> newTokens, bool decoding)
+    {
         int most = 0;
         for (int i = 0; i < sequences.Count; i++)
         {
@@ -178,7 +204,7 @@ public sealed class ModelCache : IDisposable
                 Tensor.From<int>(_device, lengths, lengths.Length),
                 Tensor.From<int>(_device, table, sequences.Count, Math.Max(most, 1)),
                 lengths.Max()),
-            decoding > 0);
+            decoding);
     }
 
     internal Tensor LightningStates(int layer) => _states[layer]!;
@@ -214,21 +240,24 @@ public sealed class ModelCache : IDisposable
 
     private void Extend(CachedSequence sequence, int length)
     {
-        if (_pageBytes == 0)
-        {
-            return;
-        }
-
-        for (int needed = (length + PageSize - 1) / PageSize; sequence.Pages.Count < needed;)
+        for (int needed = PagesFor(length); sequence.Pages.Count < needed;)
         {
             if (!_freePages.TryPop(out int page))
             {
-                throw new InvalidOperationException($"The cache has no page left for a sequence of {length} tokens; make it with room for more tokens.");
+                throw NoPage(length);
             }
 
+            _pageOwners[page] = 1;
             sequence.Pages.Add(page);
         }
     }
+
+    private CachedSequence Take() => _freeSlots.TryPop(out int slot)
+        ? new CachedSequence(slot)
+        : throw new InvalidOperationException($"The cache holds {_maxSequences} sequences already; it was made for no more.");
+
+    private static InvalidOperationException NoPage(int length) =>
+        new($"The cache has no page left for a sequence of {length} tokens; make it with room for more tokens.");
 
     private void CopyPage(int from, int to)
     {

@@ -94,11 +94,25 @@ public sealed class MiniMaxForCausalLM : IDisposable
     /// Final hidden states [tokens, hidden] of new tokens of cached sequences, which the cache then holds. A sequence's values do not
     /// depend on what else is in the batch.
     /// </summary>
+    /// <exception cref="ArgumentException">Some sequences go on by one token, which is a step of decoding, and some do not.</exception>
     public Tensor Forward(ModelCache cache, IReadOnlyList<CachedSequence> sequences, IReadOnlyList<ReadOnlyMemory<int>> tokens)
+    {
+        // Decoding rounds otherwise than pieces of prompts: taken together, a sequence's values would depend on its neighbours.
+        int decoding = Enumerable.Range(0, sequences.Count).Count(i => tokens[i].Length == 1 && sequences[i].Length > 0);
+        if (decoding > 0 && decoding < sequences.Count)
+        {
+            throw new ArgumentException($"{decoding} of {sequences.Count} sequences go on by one token; run them apart from pieces of prompts.", nameof(tokens));
+        }
+
+        return Forward(cache, sequences, tokens, decoding > 0);
+    }
+
+    /// <summary>As above, told whether this is a step of decoding; a piece of a prompt may be of one token, too.</summary>
+    internal Tensor Forward(ModelCache cache, IReadOnlyList<CachedSequence> sequences, IReadOnlyList<ReadOnlyMemory<int>> tokens, bool decoding)
     {
         ArgumentNullException.ThrowIfNull(cache);
         PackedBatch batch = PackedBatch.Create(Device, tokens, [.. sequences.Select(s => s.Length)]);
-        CacheStep step = cache.Step(sequences, [.. tokens.Select(t => t.Length)]);
+        CacheStep step = cache.Step(sequences, [.. tokens.Select(t => t.Length)], decoding);
         return Forward(new ForwardPass(batch, _inverseFrequencies) { Cache = step });
     }
 

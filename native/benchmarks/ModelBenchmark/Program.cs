@@ -58,6 +58,34 @@ using (var cache = new ModelCache(model, 1, ids.Length + 8 * Steps))
     }
 }
 
+// Without softmax layers a step costs the same after any number of tokens.
+MiniMaxConfig lightning = model.Config with { NumHiddenLayers = 4, AttnTypeList = [0, 0, 0, 0], VocabSize = 1024, BosTokenId = null, EosTokenIds = [] };
+using MiniMaxForCausalLM allLightning = MiniMaxForCausalLM.Create(lightning, device, seed: 1);
+foreach (int length in new[] { 512, 32768 })
+{
+    using var cache = new ModelCache(allLightning, 1, length + 1024);
+    CachedSequence sequence = cache.Add();
+    for (int start = 0; start < length; start += 512)
+    {
+        Step([.. Enumerable.Range(start, 512).Select(i => i % lightning.VocabSize)]);
+    }
+
+    Report($"decode after {length} tokens, lightning layers only", Steps, Best(8, () =>
+    {
+        for (int i = 0; i < Steps; i++)
+        {
+            Step([i]);
+        }
+    }));
+
+    void Step(int[] tokens)
+    {
+        using TensorScope scope = device.Scope();
+        Tensor hidden = allLightning.Forward(cache, [sequence], [tokens]);
+        allLightning.Logits(hidden.Slice(hidden.Shape[0] - 1, 1));
+    }
+}
+
 static double Best(int runs, Action action)
 {
     action();
