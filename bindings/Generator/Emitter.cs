@@ -141,6 +141,6 @@ public static class Emitter
     private static string Camel(string name)
     {
         string pascal = Pascal(name), camel = char.ToLowerInvariant(pascal[0]) + pascal[1..];
-        return camel == "params" ? "@params" : camel;
+        return camel is "params" or "in" or "out" or "ref" or "base" or "object" or "event" or "lock" ? "@" + camel : camel;
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using CppSharp;
 using CppSharp.AST;
 using CppSharp.AST.Extensions;
@@ -16,8 +17,6 @@ internal static class HeaderParser
         module.Headers.Add(Path.GetFileName(path));
         using var driver = new Driver(options);
         driver.Setup();
-        driver.ParserOptions.AddIncludeDirs(folder);
-        driver.ParserOptions.SetupLinux();
         if (!driver.ParseCode())
         {
             throw new InvalidOperationException($"clang cannot parse {path}.");
@@ -29,6 +28,11 @@ internal static class HeaderParser
                 .Where(u => u.IsValid && Path.GetDirectoryName(Path.GetFullPath(u.FilePath)) == folder)
                 .OrderBy(u => u.FileName, StringComparer.Ordinal),
         ];
+        if (Directory.GetFiles(folder, "*.h").Select(Path.GetFileName).Except(units.Select(u => u.FileName)).FirstOrDefault() is { } unseen)
+        {
+            throw new InvalidOperationException($"{unseen} is not included by {path}: its functions would not be bound.");
+        }
+
         return new HeaderModel(
             HeaderHash.Of(folder),
             [.. units.SelectMany(u => u.PreprocessedEntities.OfType<MacroDefinition>()).SelectMany(Constant)],
@@ -41,18 +45,37 @@ internal static class HeaderParser
     private static IEnumerable<DeclarationContext> All(DeclarationContext context) =>
         context.Namespaces.SelectMany(All).Prepend(context);
 
-    private static IEnumerable<HeaderConstant> Constant(MacroDefinition macro) =>
-        macro.Name.StartsWith("MM_", StringComparison.Ordinal) && long.TryParse(macro.Expression.Trim('(', ')', ' '), out long value)
-            ? [new HeaderConstant(macro.Name, value)]
-            : [];
+    // Guards and MM_API have no number.
+    private static IEnumerable<HeaderConstant> Constant(MacroDefinition macro)
+    {
+        string value = macro.Expression.Trim('(', ')', ' ');
+        if (!macro.Name.StartsWith("MM_", StringComparison.Ordinal) || !value.TrimStart('-').StartsWithDigit())
+        {
+            return [];
+        }
+
+        return int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+            ? [new HeaderConstant(macro.Name, number)]
+            : throw new InvalidOperationException($"{macro.Name} is {macro.Expression}; constants are decimal numbers of 32 bits.");
+    }
+
+    private static bool StartsWithDigit(this string text) => text.Length > 0 && char.IsAsciiDigit(text[0]);
 
     private static HeaderStruct Struct(Class type) => new(
         type.Name,
         type.Layout.Size,
-        [.. type.Fields.Select(f => new HeaderField(f.Name, TypeOf(f.Type), (int)type.Layout.Fields.First(l => l.Name == f.Name).Offset))]);
+        [.. type.Fields.Select(f => new HeaderField(Named(f.Name, type.Name), FieldType(f, type), (int)type.Layout.Fields.First(l => l.Name == f.Name).Offset))]);
 
-    private static HeaderFunction Function(Function function) => new(
-        function.Name, TypeOf(function.ReturnType.Type), [.. function.Parameters.Select(p => (p.Name, TypeOf(p.Type)))]);
+    private static HeaderType FieldType(Field field, Class type) => field.IsBitField
+        ? throw new InvalidOperationException($"{type.Name}.{field.Name} is a bit field, which has no place in the ABI.")
+        : TypeOf(field.Type);
+
+    private static HeaderFunction Function(Function function) => function.IsVariadic || function.IsInline
+        ? throw new InvalidOperationException($"{function.Name} is variadic or inline, which has no place in the ABI.")
+        : new(function.Name, TypeOf(function.ReturnType.Type), [.. function.Parameters.Select(p => (Named(p.Name, function.Name), TypeOf(p.Type)))]);
+
+    private static string Named(string name, string owner) =>
+        name.Length > 0 ? name : throw new InvalidOperationException($"{owner} has a parameter or field without a name.");
 
     private static HeaderType TypeOf(CppSharp.AST.Type type)
     {
@@ -77,6 +100,6 @@ internal static class HeaderParser
             PrimitiveType.Double => "double",
             PrimitiveType other => throw new InvalidOperationException($"The headers use {other}, which has no fixed size."),
         },
-        _ => throw new InvalidOperationException($"The headers use {type}, which has no place in the ABI."),
+        _ => throw new InvalidOperationException($"The headers use a {type.GetType().Name}, which has no place in the ABI."),
     };
 }

@@ -8,7 +8,17 @@ if (args.Length != 1 || !File.Exists(args[0]))
 }
 
 #if CPPSHARP
-HeaderModel model = HeaderParser.Parse(args[0]);
+HeaderModel model;
+try
+{
+    model = HeaderParser.Parse(args[0]);
+}
+catch (InvalidOperationException error)
+{
+    Console.Error.WriteLine(error.Message);
+    return 1;
+}
+
 string root = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(args[0]))!, "..", "..", ".."));
 Write(Path.Combine(root, "bindings", "MiniMaxSharp.Native", "Generated", "NativeMethods.g.cs"), Emitter.CSharp(model));
 Write(Path.Combine(root, "native", "abi", "abi_json.g.c"), Emitter.AbiProgram(model));
