@@ -24,7 +24,6 @@ public static class MiniMaxNative
 
     private static readonly Lock s_lock = new();
     private static nint s_library;
-    private static bool s_resolving;
 
     /// <summary>The file that was loaded; null before <see cref="Initialize"/>.</summary>
     public static string? LoadedFrom { get; private set; }
@@ -42,24 +41,18 @@ public static class MiniMaxNative
             }
 
             (nint library, string path) = Load(Candidates());
-            if (!s_resolving)
-            {
-                NativeLibrary.SetDllImportResolver(typeof(MiniMaxNative).Assembly, (name, _, _) => name == Library ? s_library : 0);
-                s_resolving = true;
-            }
-
-            s_library = library;
             try
             {
-                CheckAbi(path);
+                CheckAbi(library, path);
             }
             catch (Exception)
             {
-                s_library = 0;
                 NativeLibrary.Free(library);
                 throw;
             }
 
+            s_library = library;
+            NativeLibrary.SetDllImportResolver(typeof(MiniMaxNative).Assembly, (name, _, _) => name == Library ? s_library : 0);
             LoadedFrom = path;
         }
     }
@@ -99,9 +92,12 @@ public static class MiniMaxNative
             $"The native library of MiniMaxSharp could not be loaded on {RuntimeInformation.RuntimeIdentifier}. Tried:{Environment.NewLine}{list}", attempts);
     }
 
-    private static unsafe void CheckAbi(string path)
+    // Through the library's own exports: a bound import would stay bound to a library that is refused.
+    private static unsafe void CheckAbi(nint library, string path)
     {
-        int version = NativeMethods.AbiVersion();
+        var abiVersion = (delegate* unmanaged[Cdecl]<int>)Export("mm_abi_version");
+        var structSize = (delegate* unmanaged[Cdecl]<byte*, long>)Export("mm_struct_size");
+        int version = abiVersion();
         if (version != NativeMethods.ExpectedAbiVersion)
         {
             throw new AbiMismatchException($"{path} has ABI version {version}; these bindings need {NativeMethods.ExpectedAbiVersion}.");
@@ -110,12 +106,16 @@ public static class MiniMaxNative
         foreach ((string name, int size) in NativeMethods.StructSizes)
         {
             nint text = Marshal.StringToCoTaskMemUTF8(name);
-            long native = NativeMethods.StructSize((byte*)text);
+            long native = structSize((byte*)text);
             Marshal.FreeCoTaskMem(text);
             if (native != size)
             {
                 throw new AbiMismatchException($"{path} has {name} at {native} bytes; these bindings have {size}.");
             }
         }
+
+        nint Export(string name) => NativeLibrary.TryGetExport(library, name, out nint address)
+            ? address
+            : throw new AbiMismatchException($"{path} has no {name}: it is not a libminimax that these bindings know.");
     }
 }

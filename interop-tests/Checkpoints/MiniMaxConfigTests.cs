@@ -143,8 +143,8 @@ public sealed class MiniMaxConfigTests : IDisposable
     [InlineData("layernorm_mlp_alpha", "1e40")]
     [InlineData("postnorm", "1")]
     [InlineData("vocab_size", "null")]
-    [InlineData("eos_token_id", "128")]
-    [InlineData("eos_token_id", "[1,128]")]
+    [InlineData("eos_token_id", "-1")]
+    [InlineData("eos_token_id", "[1,-128]")]
     [InlineData("shared_intermediate_size", "-1")]
     [InlineData("attention_dropout", "1")]
     public void ABadValueIsRefusedByFileAndKey(string key, string value)

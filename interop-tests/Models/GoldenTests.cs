@@ -15,7 +15,7 @@ public sealed class GoldenTests
         var output = new StringWriter();
         Assert.True(Commands.Run(["check", "--goldens", s_goldens], output) == 0, output.ToString());
         Assert.Contains("lightning:", output.ToString(), StringComparison.Ordinal);
-        Assert.Contains("A/grads:", output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("\nA: ", output.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("FAIL", output.ToString(), StringComparison.Ordinal);
     }
 

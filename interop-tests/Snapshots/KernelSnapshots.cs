@@ -81,7 +81,7 @@ public sealed class KernelSnapshots
     private static Parameter Weight(Device device, ulong seed, params long[] shape) => new(Values(device, seed, shape), "weight") { IsTrainable = false };
 
     private static Parameter Stack(Device device, ulong seed, long rows, long columns) =>
-        new(Values(device, seed, 4, rows, columns), "0", "1", "2", "3") { IsTrainable = false };
+        new(Values(device, seed, 4, rows, columns), ["0", "1", "2", "3"]) { IsTrainable = false };
 
     private static PackedBatch Batch(Device device, params int[] lengths) =>
         PackedBatch.Create(device, [.. lengths.Select(n => (ReadOnlyMemory<int>)new int[n])]);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using MiniMaxSharp.Tests.Support;
@@ -52,6 +53,51 @@ public sealed partial class MainJobTests
         }
     }
 
+    [Fact]
+    public void Ctrl_C_saves_and_the_same_command_ends_in_the_same_bits()
+    {
+        string folder = Directory.CreateTempSubdirectory("job").FullName;
+        try
+        {
+            string undisturbed = Path.Combine(folder, "undisturbed"), stopped = Path.Combine(folder, "stopped");
+            Finish(undisturbed);
+
+            // Amid supervision, within the examination after it, amid CISPO, within the last examination.
+            foreach (string phase in new[] { "\"skill\",\"step\":7", "\"habit\",\"step\":3", "\"cispo\",\"step\":4", "\"cispo\",\"step\":11" })
+            {
+                using Process run = Start(stopped);
+                WaitFor(Path.Combine(stopped, "job", "metrics.jsonl"), phase, run);
+                Assert.Equal(0, Interrupt(run.Id, 2));
+                run.WaitForExit();
+                Assert.Equal(130, run.ExitCode);
+            }
+
+            Finish(stopped);
+            Assert.Equal(Untimed(undisturbed), Untimed(stopped));
+            Assert.Equal(
+                File.ReadAllBytes(Path.Combine(undisturbed, "job", "checkpoint", "model.safetensors")),
+                File.ReadAllBytes(Path.Combine(stopped, "job", "checkpoint", "model.safetensors")));
+
+            using Process other = Start(stopped, "--cispo-steps", "13");
+            other.WaitForExit();
+            Assert.Equal(1, other.ExitCode);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static void Finish(string runs)
+    {
+        using Process run = Start(runs);
+        run.WaitForExit();
+        Assert.Equal(0, run.ExitCode);
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Interrupt(int process, int signal);
+
     private static void RequireSummary(string run)
     {
         using JsonDocument summary = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "summary.json")));
@@ -72,10 +118,10 @@ public sealed partial class MainJobTests
         Assert.True(File.Exists(Path.Combine(run, "checkpoint", "tokenizer.json")));
     }
 
-    private static Process Start(string runs)
+    private static Process Start(string runs, params string[] more)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "LogicReasoner.dll");
-        var start = new ProcessStartInfo("dotnet", [program, "--runs", runs, .. s_short])
+        var start = new ProcessStartInfo("dotnet", [program, "--runs", runs, .. s_short, .. more])
         {
             RedirectStandardOutput = true,
             WorkingDirectory = Repository.Root,

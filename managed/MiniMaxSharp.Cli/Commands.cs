@@ -23,6 +23,8 @@ internal static class Commands
               minimax generate --model runs/seed-0/checkpoint --prompt "close ( < [ ] ["
               minimax forward --model DIR --input in.safetensors --output out.safetensors --gradients
               minimax train sft --config sft.json
+
+            Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted.
             """);
         root.Subcommands.Add(Check(output));
         root.Subcommands.Add(Forward());
@@ -30,7 +32,8 @@ internal static class Commands
         root.Subcommands.Add(Train(output));
         root.Subcommands.Add(Doctor(output));
         ParseResult result = root.Parse(arguments);
-        int code = result.Invoke();
+        // Ctrl-C cancels; what runs ends at its next safe point.
+        int code = result.Invoke(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(10) });
         return result.Errors.Count > 0 ? 2 : code;
     }
 
@@ -73,7 +76,7 @@ internal static class Commands
         var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 0ul, Description = "Same seed, same text" };
         var file = new Option<string?>("--output") { Description = "Also write prompt_ids, new_ids and logp to this file" };
         var command = new Command("generate", "Continue a prompt") { model, ids, prompt, most, greedy, temperature, topP, seed, file };
-        command.SetAction(result => Guarded(() => GenerateCommand.Run(
+        command.SetAction((result, cancellation) => GuardedAsync(() => GenerateCommand.RunAsync(
             result.GetValue(model)!,
             result.GetValue(ids) is { } list ? ParseIds(list) : null,
             result.GetValue(prompt),
@@ -85,7 +88,8 @@ internal static class Commands
             },
             result.GetValue(seed),
             result.GetValue(file),
-            output)));
+            output,
+            cancellation)));
         return command;
     }
 
@@ -94,11 +98,22 @@ internal static class Commands
         var command = new Command("train", "Train a model: sft or cispo");
         foreach ((string name, string description) in new[]
         {
-            ("sft", "Supervised fine-tuning on lines of {\"prompt\", \"completion\"}"),
-            ("cispo", "Reinforcement learning on verifiable tasks"),
+            ("sft", """
+                Supervised fine-tuning on lines of {"prompt", "completion"}.
+
+                Settings: model, output, data; steps (100), learning_rate (1e-4), batch (16), seed (0).
+                Example: {"model": "runs/seed-0/checkpoint", "output": "tuned", "data": "lines.jsonl", "steps": 200}
+                """),
+            ("cispo", """
+                Reinforcement learning on verifiable tasks.
+
+                Settings: model, output, tasks; steps (100), learning_rate (1e-4), difficulty (1), prompts (16), group_size (8),
+                max_new_tokens (256), max_importance_weight (5), seed (0).
+                Example: {"model": "runs/seed-0/checkpoint", "output": "trained", "tasks": ["dyck_language"], "steps": 50}
+                """),
         })
         {
-            var config = new Option<string>("--config") { Required = true, Description = "Settings as JSON; see TrainCommand's documentation" };
+            var config = new Option<string>("--config") { Required = true, Description = "Settings as a JSON file" };
             var sub = new Command(name, description) { config };
             sub.SetAction((result, cancellation) => GuardedAsync(() => name == "sft"
                 ? TrainCommand.SupervisedAsync(result.GetValue(config)!, output, cancellation)
@@ -137,7 +152,7 @@ internal static class Commands
             return 130;
         }
         catch (Exception error) when (error is IOException or InvalidDataException or ArgumentException or InvalidOperationException
-            or NotSupportedException or UnauthorizedAccessException or FormatException
+            or NotSupportedException or UnauthorizedAccessException or FormatException or ArithmeticException or KeyNotFoundException
             or NativeException or NativeLibraryException or AbiMismatchException or System.Text.Json.JsonException)
         {
             await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);

@@ -46,19 +46,15 @@ internal static class ForwardCommand
     private static Tensor Loss(MiniMaxForCausalLM model, ForwardPass pass, Tensor hidden, Batch batch, Tape? tape)
     {
         Device device = model.Device;
-        int[] targets = [.. batch.Rows().SelectMany(r => r.Labels!.Skip(1).Append(NativeMethods.ExpectedIgnoreLabel))];
+        int[] targets = [.. batch.Rows().Where(r => r.Ids.Length > 0).SelectMany(r => r.Labels!.Skip(1).Append(NativeMethods.ExpectedIgnoreLabel))];
         int counted = targets.Count(t => t != NativeMethods.ExpectedIgnoreLabel);
-        if (counted == 0)
-        {
-            throw new ArgumentException("No label is left to score: all are -100, or at the first position of a row.");
-        }
-
         (Tensor logp, _) = model.LogProbabilities(hidden, Tensor.From<int>(device, targets, targets.Length));
+        // Over no label at all the mean is NaN, as published.
         double loss = -logp.ToFloats().Sum(x => (double)x) / counted;
         float coefficient = model.Config.OutputRouterLogits ? (float)model.Config.RouterAuxLossCoef : 0;
         Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(pass.RouterLogits, model.Config.NumExpertsPerTok);
         var gradient = new float[targets.Length];
-        Array.Fill(gradient, -1f / counted);
+        Array.Fill(gradient, counted == 0 ? 0 : -1f / counted);
         tape?.Backward(
             (logp, Tensor.From<float>(device, gradient, gradient.Length)), (auxiliary, Tensor.From<float>(device, [coefficient], 1)));
         return Tensor.From<float>(device, [(float)(loss + coefficient * auxiliary.Item())], 1);
@@ -74,25 +70,28 @@ internal static class ForwardCommand
                 throw new CheckpointFormatException($"{path}: input_ids [batch, tokens] is missing, empty or of another shape.");
             }
 
-            int[] values = Array.ConvertAll(file.ReadAsInt64("input_ids"), x => checked((int)x));
-            int bad = Array.FindIndex(values, id => (uint)id >= (uint)vocabulary);
+            long[] values = file.ReadAsInt64("input_ids");
+            int bad = Array.FindIndex(values, id => (ulong)id >= (ulong)vocabulary);
             if (bad >= 0)
             {
                 throw new CheckpointFormatException($"{path}: input_ids holds {values[bad]} at {bad}; the vocabulary has {vocabulary}.");
             }
 
-            long[]? mask = Optional("attention_mask"), labels = Optional("labels");
+            bool[]? mask = Optional("attention_mask", name => file.Tensors[name].DType is "F32" or "F64"
+                ? Array.ConvertAll(file.ReadAsDouble(name), m => m != 0)
+                : Array.ConvertAll(file.ReadAsInt64(name), m => m != 0));
+            long[]? labels = Optional("labels", file.ReadAsInt64);
             int wrong = labels is null ? -1 : Array.FindIndex(labels, l => l != NativeMethods.ExpectedIgnoreLabel && (ulong)l >= (ulong)vocabulary);
             return wrong >= 0
                 ? throw new CheckpointFormatException($"{path}: labels holds {labels![wrong]} at {wrong}; the vocabulary has {vocabulary}.")
                 : new Batch(
                     (int)ids.Shape[0],
                     (int)ids.Shape[1],
-                    values,
-                    mask is null ? [.. values.Select(_ => true)] : Array.ConvertAll(mask, m => m != 0),
+                    Array.ConvertAll(values, id => (int)id),
+                    mask ?? [.. values.Select(_ => true)],
                     labels is null ? null : Array.ConvertAll(labels, l => (int)l));
 
-            long[]? Optional(string name)
+            T[]? Optional<T>(string name, Func<string, T[]> read)
             {
                 if (!file.Tensors.TryGetValue(name, out TensorInfo? info))
                 {
@@ -100,7 +99,7 @@ internal static class ForwardCommand
                 }
 
                 return info.Shape.SequenceEqual(ids.Shape)
-                    ? file.ReadAsInt64(name)
+                    ? read(name)
                     : throw new CheckpointFormatException($"{path}: {name} is {Tensor.Describe(info.Shape)}, input_ids {Tensor.Describe(ids.Shape)}.");
             }
         }
@@ -118,13 +117,13 @@ internal static class ForwardCommand
         /// <summary>Blocks of `width` values of the real tokens, spread over all; 0 elsewhere.</summary>
         public float[] Spread(float[] packed, int width)
         {
-            var all = new float[Mask.Length * width];
+            var all = new float[checked((long)Mask.Length * width)];
             int from = 0;
-            for (int i = 0; i < Mask.Length; i++)
+            for (long i = 0; i < Mask.Length; i++)
             {
                 if (Mask[i])
                 {
-                    packed.AsSpan(from, width).CopyTo(all.AsSpan(i * width));
+                    Array.Copy(packed, from, all, i * width, width);
                     from += width;
                 }
             }

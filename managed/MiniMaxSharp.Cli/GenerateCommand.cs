@@ -8,8 +8,10 @@ namespace MiniMaxSharp.Cli;
 /// <summary>minimax generate: prints text as it comes, or ids where the model has no tokenizer.</summary>
 internal static class GenerateCommand
 {
-    public static int Run(string directory, int[]? ids, string? prompt, GenerationOptions options, ulong seed, string? file, TextWriter output)
+    public static async Task<int> RunAsync(
+        string directory, int[]? ids, string? prompt, GenerationOptions options, ulong seed, string? file, TextWriter output, CancellationToken cancellation)
     {
+        await Task.Yield();
         if (ids is null == prompt is null)
         {
             throw new ArgumentException("Give either --ids or --prompt.");
@@ -19,10 +21,7 @@ internal static class GenerateCommand
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(directory, device);
         Tokenizer? tokenizer = prompt is not null || File.Exists(Path.Combine(directory, "tokenizer.json")) ? Tokenizer.Load(directory) : null;
         int[] start = ids ?? tokenizer!.Encode((tokenizer.ChatTemplate ?? ChatTemplate.MiniMaxM1).Render([new ChatMessage("user", prompt!)], addGenerationPrompt: true));
-        if (tokenizer?.EosTokenId is int end)
-        {
-            options = options with { StopTokens = [end] };
-        }
+        options = options with { StopTokens = [.. model.Config.EosTokenIds.Concat(tokenizer?.EosTokenId is int end ? [end] : []).Distinct()] };
 
         bool first = true;
         Completion completion = new TextGenerator(model, tokenizer).Generate([new GenerationRequest(start, seed)], options, (_, update) =>
@@ -30,7 +29,7 @@ internal static class GenerateCommand
             output.Write(ids is null ? update.Text : $"{(first ? "" : ",")}{update.Token}");
             output.Flush();
             first = false;
-        })[0][0];
+        }, cancellation)[0][0];
         output.WriteLine();
         if (file is not null)
         {

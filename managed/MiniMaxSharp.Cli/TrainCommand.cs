@@ -13,46 +13,59 @@ namespace MiniMaxSharp.Cli;
 /// Settings of minimax train. <c>model</c>: folder with checkpoint and tokenizer; <c>output</c>: where the result goes;
 /// <c>steps</c>, <c>learning_rate</c>, <c>seed</c>. For sft: <c>data</c>, lines of {"prompt", "completion"}, and <c>batch</c>
 /// sequences a step. For cispo: <c>tasks</c> by name, <c>difficulty</c>, <c>prompts</c> a step, <c>group_size</c>,
-/// <c>max_new_tokens</c>, <c>max_importance_weight</c>.
+/// <c>max_new_tokens</c>, <c>max_importance_weight</c>. What is left out has the value below; the properties have setters because
+/// source-generated reading would lose the values of init-only ones.
 /// </summary>
 internal sealed record TrainSettings
 {
-    public required string Model { get; init; }
+    public required string Model { get; set; }
 
-    public required string Output { get; init; }
+    public required string Output { get; set; }
 
-    public int Steps { get; init; } = 100;
+    public int Steps { get; set; } = 100;
 
-    public float LearningRate { get; init; } = 1e-4f;
+    public float LearningRate { get; set; } = 1e-4f;
 
-    public ulong Seed { get; init; }
+    public ulong Seed { get; set; }
 
-    public string? Data { get; init; }
+    public string? Data { get; set; }
 
-    public int Batch { get; init; } = 16;
+    public int Batch { get; set; } = 16;
 
-    public string[]? Tasks { get; init; }
+    public string[]? Tasks { get; set; }
 
-    public int Difficulty { get; init; } = 1;
+    public int Difficulty { get; set; } = 1;
 
-    public int Prompts { get; init; } = 16;
+    public int Prompts { get; set; } = 16;
 
-    public int GroupSize { get; init; } = 8;
+    public int GroupSize { get; set; } = 8;
 
-    public int MaxNewTokens { get; init; } = 256;
+    public int MaxNewTokens { get; set; } = 256;
 
-    public float MaxImportanceWeight { get; init; } = 5;
+    public float MaxImportanceWeight { get; set; } = 5;
 
     public static TrainSettings Load(string path)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllText(path), TrainJson.Default.TrainSettings) ?? throw new InvalidDataException($"{path} is empty.");
+            TrainSettings settings = JsonSerializer.Deserialize(File.ReadAllText(path), TrainJson.Default.TrainSettings) ?? throw new JsonException("the file is empty");
+            settings.Validate();
+            return settings;
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or ArgumentException)
         {
             throw new InvalidDataException($"{path}: {error.Message}");
         }
+    }
+
+    private void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(Steps, 1, "steps");
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(LearningRate, "learning_rate");
+        ArgumentOutOfRangeException.ThrowIfLessThan(Batch, 1, "batch");
+        ArgumentOutOfRangeException.ThrowIfLessThan(Prompts, 1, "prompts");
+        ArgumentOutOfRangeException.ThrowIfLessThan(GroupSize, 2, "group_size");
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxNewTokens, 1, "max_new_tokens");
     }
 }
 
@@ -67,8 +80,9 @@ internal sealed partial class TrainJson : JsonSerializerContext;
 /// <summary>minimax train sft | cispo.</summary>
 internal static class TrainCommand
 {
-    public static Task<int> SupervisedAsync(string config, TextWriter output, CancellationToken cancellation)
+    public static async Task<int> SupervisedAsync(string config, TextWriter output, CancellationToken cancellation)
     {
+        await Task.Yield();
         TrainSettings settings = TrainSettings.Load(config);
         using Device device = Device.Cpu();
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
@@ -86,11 +100,12 @@ internal static class TrainCommand
         }
 
         Save(settings.Output, model, tokenizer);
-        return Task.FromResult(0);
+        return 0;
     }
 
     public static async Task<int> CispoAsync(string config, TextWriter output, CancellationToken cancellation)
     {
+        await Task.Yield();
         TrainSettings settings = TrainSettings.Load(config);
         IReasoningTask[] tasks = [.. (settings.Tasks ?? throw new ArgumentException($"{config}: 'tasks' is missing.")).Select(TaskRegistry.Get)];
         using Device device = Device.Cpu();

@@ -13,6 +13,7 @@
 
 #include "cpu/ops.h"
 #include "cpu/rows.h"
+#include "cpu/sequences.h"
 #include "cpu/tile.h"
 
 namespace mm::MM_ISA_NS {
@@ -299,9 +300,31 @@ void decode_block(const mm_attention_decode_params& p, int64_t sequence, int64_t
   write_queries(o, {p.o, p.o_token_stride, p.o_head_stride, p.dtype}, first_q, kv_head, t, tokens, s.o);
 }
 
+template <typename Params>
+void check_sequences(const Params& p) {
+  check_offsets("cu_seqlens_q", p.cu_seqlens_q, p.sequences, p.tokens_q, p.max_seqlen_q);
+  check_offsets("cu_seqlens_k", p.cu_seqlens_k, p.sequences, p.tokens_k, p.tokens_k);
+}
+
+void check_pages(const mm_attention_decode_params& p) {
+  check_offsets("cu_seqlens_q", p.cu_seqlens_q, p.sequences, p.tokens_q, p.max_seqlen_q);
+  for (int64_t i = 0; i < p.sequences; i++) {
+    const int64_t keys = p.kv_lens[i];
+    MM_REQUIRE(keys >= p.cu_seqlens_q[i + 1] - p.cu_seqlens_q[i] && keys <= p.max_pages * p.page_size,
+               "kv_lens[%lld] is %lld: fewer than the new tokens, or more than max_pages hold",
+               static_cast<long long>(i), static_cast<long long>(keys));
+    for (int64_t page = 0; page < ceil_div(keys, p.page_size); page++) {
+      MM_REQUIRE(p.block_table[i * p.max_pages + page] >= 0, "block_table[%lld, %lld] is %d",
+                 static_cast<long long>(i), static_cast<long long>(page),
+                 p.block_table[i * p.max_pages + page]);
+    }
+  }
+}
+
 }  // namespace
 
 void attention_forward(mm_context&, const mm_attention_forward_params& p) {
+  check_sequences(p);
   const int64_t blocks = ceil_div(p.max_seqlen_q, max64(1, kRows / (p.heads / p.kv_heads)));
   parallel_for(p.sequences * p.kv_heads * blocks, [&](int64_t task) {
     forward_block(p, task / blocks / p.kv_heads, task / blocks % p.kv_heads, task % blocks);
@@ -309,11 +332,13 @@ void attention_forward(mm_context&, const mm_attention_forward_params& p) {
 }
 
 void attention_backward(mm_context&, const mm_attention_backward_params& p) {
+  check_sequences(p);
   parallel_for(p.sequences * p.kv_heads,
                [&](int64_t task) { backward_head(p, task / p.kv_heads, task % p.kv_heads); });
 }
 
 void attention_decode(mm_context&, const mm_attention_decode_params& p) {
+  check_pages(p);
   const int64_t blocks = ceil_div(p.max_seqlen_q, max64(1, kRows / (p.heads / p.kv_heads)));
   parallel_for(p.sequences * p.kv_heads * blocks, [&](int64_t task) {
     decode_block(p, task / blocks / p.kv_heads, task / blocks % p.kv_heads, task % blocks);
@@ -321,6 +346,10 @@ void attention_decode(mm_context&, const mm_attention_decode_params& p) {
 }
 
 void kv_cache_write(mm_context&, const mm_kv_cache_write_params& p) {
+  for (int64_t t = 0; t < p.tokens; t++) {
+    MM_REQUIRE(p.slots[t] >= 0, "slots[%lld] is %lld", static_cast<long long>(t),
+               static_cast<long long>(p.slots[t]));
+  }
   const int64_t size = p.dtype == MM_DTYPE_F32 ? 4 : 2, bytes = p.head_dim * size;
   for (int64_t t = 0; t < p.tokens; t++) {
     for (int64_t h = 0; h < p.kv_heads; h++) {

@@ -23,6 +23,7 @@
 #include "cpu/elementwise.h"
 #include "cpu/ops.h"
 #include "cpu/rows.h"
+#include "cpu/sequences.h"
 #include "cpu/tile.h"
 
 namespace mm::MM_ISA_NS {
@@ -199,21 +200,6 @@ void run(const Scan& s) {
 
 // ---- the batch ----
 
-template <typename Params>
-void check_sequences(const Params& p) {
-  MM_REQUIRE(p.cu_seqlens[0] >= 0, "cu_seqlens starts with %d", p.cu_seqlens[0]);
-  for (int64_t i = 0; i < p.sequences; i++) {
-    const int64_t length = int64_t{p.cu_seqlens[i + 1]} - p.cu_seqlens[i];
-    MM_REQUIRE(length >= 0, "cu_seqlens falls from %d to %d at sequence %lld", p.cu_seqlens[i],
-               p.cu_seqlens[i + 1], static_cast<long long>(i));
-    MM_REQUIRE(length <= p.max_seqlen, "sequence %lld has %lld tokens, max_seqlen is %lld",
-               static_cast<long long>(i), static_cast<long long>(length),
-               static_cast<long long>(p.max_seqlen));
-  }
-  MM_REQUIRE(p.cu_seqlens[p.sequences] <= p.tokens, "cu_seqlens ends with %d, there are %lld tokens",
-             p.cu_seqlens[p.sequences], static_cast<long long>(p.tokens));
-}
-
 void check_slopes(const float* slopes, int64_t heads) {
   for (int64_t h = 0; h < heads; h++) {
     MM_REQUIRE(slopes[h] >= 0 && slopes[h] < __builtin_inff(), "slope %lld is %g; finite and >= 0 is needed",
@@ -368,7 +354,7 @@ struct Token {
 }  // namespace
 
 void lightning_attention_forward(mm_context&, const mm_lightning_attention_forward_params& p) {
-  check_sequences(p);
+  check_offsets("cu_seqlens", p.cu_seqlens, p.sequences, p.tokens, p.max_seqlen);
   check_slopes(p.slopes, p.heads);
   if (p.state_slots) check_slots(p.state_slots, p.sequences, p.state_out != nullptr);
   const int64_t blocks = column_blocks(p, 1, p.dim_v);
@@ -378,7 +364,7 @@ void lightning_attention_forward(mm_context&, const mm_lightning_attention_forwa
 }
 
 void lightning_attention_backward(mm_context&, const mm_lightning_attention_backward_params& p) {
-  check_sequences(p);
+  check_offsets("cu_seqlens", p.cu_seqlens, p.sequences, p.tokens, p.max_seqlen);
   check_slopes(p.slopes, p.heads);
   const int64_t blocks = column_blocks(p, kGradients, min64(p.dim_k, p.dim_v)), tasks = kGradients * blocks;
   parallel_for(p.sequences * p.heads * tasks, [&](int64_t task) {

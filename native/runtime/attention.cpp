@@ -30,8 +30,8 @@ void check(const mm_attention_backward_params& p) {
   check_heads(p);
   MM_REQUIRE_SIZE(tokens_k);
   MM_REQUIRE_POINTER(cu_seqlens_k);
-  MM_REQUIRE(p.tokens_q == 0 || (p.q && p.k && p.v && p.o && p.d_o && p.lse && p.dq && p.dk && p.dv),
-             "q, k, v, o, d_o, lse, dq, dk or dv is null");
+  MM_REQUIRE(p.tokens_q == 0 || (p.q && p.o && p.d_o && p.lse && p.dq), "q, o, d_o, lse or dq is null");
+  MM_REQUIRE(p.tokens_k == 0 || (p.k && p.v && p.dk && p.dv), "k, v, dk or dv is null");
 }
 
 void check(const mm_attention_decode_params& p) {

@@ -172,6 +172,26 @@ TEST(Attention, OverPagesATokenIsTheSameAloneAndInAChunk) {
   }
 }
 
+TEST(Attention, RefusesSequencesThatDoNotFit) {
+  const Case c{{5, 3}, {5, 3}, 2, 1, 8, 0};
+  const Data d(c);
+  std::vector<float> o(d.q.size());
+  Context context;
+  const auto refused = [&](mm_attention_forward_params p, const char* message) {
+    EXPECT_EQ(mm_attention_forward(context, &p), MM_STATUS_INVALID_ARGUMENT);
+    EXPECT_NE(std::strstr(mm_last_error(), message), nullptr) << mm_last_error();
+  };
+  auto p = forward_params(c, d, o.data(), nullptr);
+  p.max_seqlen_q = 4;
+  refused(p, "cu_seqlens_q: sequence 0 has 5 tokens, max_seqlen is 4");
+  const std::vector<int32_t> falling = {0, 5, 4}, long_ones = {0, 5, 9};
+  p = forward_params(c, d, o.data(), nullptr);
+  p.cu_seqlens_k = falling.data();
+  refused(p, "cu_seqlens_k falls from 5 to 4");
+  p.cu_seqlens_k = long_ones.data();
+  refused(p, "cu_seqlens_k ends with 9, there are 8 tokens");
+}
+
 TEST(Attention, RefusesHeadsThatCannotBeShared) {
   Context context;
   const Case c{{1}, {1}, 3, 2, 4, 0};

@@ -40,12 +40,14 @@ internal sealed record Options(string Name, string Directory, Recipe Recipe, boo
                 ExaminedSplit = result.GetValue(development) ? Split.Development : Split.Test,
             };
             string folder = result.GetValue(name) ?? $"seed-{number}";
-            return folder.IndexOfAny(Path.GetInvalidFileNameChars()) >= 0
+            return folder is "" or "." or ".." || folder.IndexOfAny(Path.GetInvalidFileNameChars()) >= 0
                 ? throw new ArgumentException($"--name: '{folder}' is not the name of a folder.")
                 : RunGuarded(new Options(folder, result.GetValue(directory)!, recipe, result.GetValue(fresh), result.GetValue(plain)));
 
+            // Away from the calling thread, which waits for Ctrl-C meanwhile.
             async Task<int> RunGuarded(Options options)
             {
+                await Task.Yield();
                 try
                 {
                     return await run(options, cancellation).ConfigureAwait(false);
@@ -57,6 +59,6 @@ internal sealed record Options(string Name, string Directory, Recipe Recipe, boo
                 }
             }
         });
-        return command.Parse(arguments).Invoke();
+        return command.Parse(arguments).Invoke(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(10) });
     }
 }

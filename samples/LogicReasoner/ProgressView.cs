@@ -32,7 +32,7 @@ internal class PlainView : IProgressView
 
     public virtual void Reinforced(RunState state, CispoStep step, double tokensPerSecond, double secondsLeft) =>
         Console.WriteLine(
-            $"cispo step {state.Step}: reward {step.Reward:F3}, length {MeanLength(step):F1}, entropy {step.Entropy:F3}, "
+            $"cispo step {state.Step}: reward {step.Reward:F3}, pass rate {PassRates(state)}, length {MeanLength(step):F1}, entropy {step.Entropy:F3}, "
             + $"{step.Updates} updates, {tokensPerSecond:F0} tokens/s, {Left(secondsLeft)}");
 
     public void Examined(string name, Marks marks) => Say(
@@ -44,6 +44,8 @@ internal class PlainView : IProgressView
     protected static string Name(RunState state) => state.Phase.ToString().ToLowerInvariant();
 
     protected static string Left(double seconds) => $"{TimeSpan.FromSeconds(Math.Max(0, seconds)):m\\:ss} left";
+
+    protected static string PassRates(RunState state) => string.Join("/", state.PassRates.Select(p => $"{p:F2}"));
 
     protected static double MeanLength(CispoStep step) => (double)step.GeneratedTokens / step.Rollouts.Count;
 }
@@ -62,6 +64,6 @@ internal sealed class TerminalView(StatusContext status) : PlainView
     }
 
     public override void Reinforced(RunState state, CispoStep step, double tokensPerSecond, double secondsLeft) => status.Status(
-        $"cispo [bold]{state.Step}[/]  reward {step.Reward:F3}  pass rate {string.Join(" ", state.PassRates.Select(p => $"{p:F2}"))}  "
+        $"cispo [bold]{state.Step}[/]  reward {step.Reward:F3}  pass rate {PassRates(state)}  "
         + $"length {MeanLength(step):F1}  {tokensPerSecond:F0} tokens/s  {Left(secondsLeft)}");
 }

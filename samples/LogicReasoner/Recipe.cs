@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MiniMaxSharp.Generation;
 using MiniMaxSharp.Models;
 using MiniMaxSharp.Tasks;
@@ -70,6 +71,8 @@ internal sealed record Recipe
 
     /// <summary>Of the held-out puzzles: every run is examined on the same ones.</summary>
     public const ulong TestSeed = 20261124;
+
+    public string ToJson() => JsonSerializer.Serialize(this, RunStateJson.Default.Recipe);
 
     public static LearningRateSchedule Skill(Recipe r) => new(r.SkillRate, r.SkillSteps) { WarmupSteps = 50, DecayStart = 0.5f };
 

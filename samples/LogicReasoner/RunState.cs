@@ -28,6 +28,12 @@ internal sealed record MarksSummary(Mark All, Dictionary<string, Mark> ByTask);
 /// <summary>Where the run stands; with model and optimiser this is all that a resumed run needs to end in the same bits.</summary>
 internal sealed record RunState
 {
+    /// <summary>The settings that the run was begun with.</summary>
+    public string Recipe { get; init; } = "";
+
+    /// <summary>The commit that the program which began it was built from.</summary>
+    public string Commit { get; init; } = "";
+
     public Phase Phase { get; init; }
 
     /// <summary>Steps of the phase that are done.</summary>
@@ -68,4 +74,5 @@ internal sealed record SampleText(string Task, string Prompt, string Response, b
 
 [JsonSourceGenerationOptions(WriteIndented = true, UseStringEnumConverter = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(RunState))]
+[JsonSerializable(typeof(Recipe))]
 internal sealed partial class RunStateJson : JsonSerializerContext;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using System.Text.Json;
 using MiniMaxSharp.Training;
 
@@ -51,7 +52,7 @@ internal static class Summary
             json.WriteNumber("seconds", state.Seconds);
             json.WriteNumber("seed", recipe.Seed);
             json.WriteString("weights", recipe.BFloat16 ? "bfloat16" : "float32");
-            json.WriteString("commit", Commit());
+            json.WriteString("commit", state.Commit);
             json.WriteEndObject();
         }
 
@@ -134,20 +135,10 @@ internal static class Summary
 
     private static string Text(Mark mark) => string.Create(CultureInfo.InvariantCulture, $"{mark.PassRate:F3} ± {mark.StandardError:F3}");
 
-    // Read from the repository around the working directory; a run outside one says so.
-    private static string Commit()
+    /// <summary>What this program was built from; the build stamps it where it finds a repository.</summary>
+    public static string Commit()
     {
-        for (DirectoryInfo? folder = new(Directory.GetCurrentDirectory()); folder is not null; folder = folder.Parent)
-        {
-            string head = Path.Combine(folder.FullName, ".git", "HEAD");
-            if (File.Exists(head))
-            {
-                string text = File.ReadAllText(head).Trim();
-                string branch = Path.Combine(folder.FullName, ".git", text.Replace("ref: ", "", StringComparison.Ordinal));
-                return !text.StartsWith("ref: ", StringComparison.Ordinal) ? text : File.Exists(branch) ? File.ReadAllText(branch).Trim() : text;
-            }
-        }
-
-        return "unknown";
+        string version = typeof(Summary).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+        return version.Contains('+', StringComparison.Ordinal) ? version[(version.IndexOf('+', StringComparison.Ordinal) + 1)..] : "unknown";
     }
 }

@@ -41,7 +41,14 @@ internal sealed class TrainingRun : IDisposable
         _development = new Examination(
             _lessons, _lessons.HeldOut(Split.Development, recipe.DevelopmentInstances, Recipe.TestSeed), 1, recipe);
         bool resumed = TrainingCheckpoint.Exists(files.Progress);
-        _state = resumed ? RunState.FromJson(TrainingCheckpoint.ReadState(files.Progress)) : new RunState { PassRates = [.. recipe.Tasks.Select(_ => 0.5)] };
+        _state = resumed
+            ? RunState.FromJson(TrainingCheckpoint.ReadState(files.Progress))
+            : new RunState { Recipe = recipe.ToJson(), Commit = Summary.Commit(), PassRates = [.. recipe.Tasks.Select(_ => 0.5)] };
+        if (_state.Recipe != recipe.ToJson())
+        {
+            throw new InvalidOperationException($"{files.Directory} was begun with other settings; give it the same ones, another --name, or --fresh.");
+        }
+
         _secondsBefore = _state.Seconds;
         _metrics = new MetricsLog(files.Metrics, _state.MetricsBytes);
         ElementType type = recipe.BFloat16 ? ElementType.BFloat16 : ElementType.Float32;
@@ -84,6 +91,7 @@ internal sealed class TrainingRun : IDisposable
         _model.Dispose();
     }
 
+    // A step, or what comes after a phase's last one. A cancelled examination is taken again, with no step between.
     private async Task StepAsync(CancellationToken cancellation)
     {
         switch (_state.Phase)
@@ -91,23 +99,38 @@ internal sealed class TrainingRun : IDisposable
             case Phase.Skill when _state.Step == 0 && !_state.Marks.ContainsKey("untrained"):
                 Examine("untrained", cancellation);
                 break;
+            case Phase.Skill when _state.Step >= _recipe.SkillSteps:
+                EndPhase("skill", Phase.Habit, cancellation);
+                break;
+            case Phase.Habit when _state.Step >= _recipe.HabitSteps:
+                EndPhase("warm_start", Phase.Cispo, cancellation);
+                break;
+            case Phase.Cispo when _state.Step >= _recipe.CispoSteps:
+                EndPhase("cispo", Phase.Control, cancellation);
+                break;
+            case Phase.Control when _state.ControlTokens >= _state.CispoTokens:
+                EndPhase("sft_control", Phase.Done, cancellation);
+                break;
             case Phase.Skill:
                 Supervise(Recipe.Skill(_recipe), _recipe.SkillQuick);
-                Advance(_recipe.SkillSteps, Phase.Habit, "skill", SaveEverySupervised, cancellation);
-                break;
-            case Phase.Habit:
-                Supervise(Recipe.Habit(_recipe), _recipe.HabitQuick);
-                Advance(_recipe.HabitSteps, Phase.Cispo, "warm_start", SaveEverySupervised, cancellation);
+                SaveEvery(SaveEverySupervised);
                 break;
             case Phase.Cispo:
                 await ReinforceAsync(cancellation).ConfigureAwait(false);
-                Advance(_recipe.CispoSteps, Phase.Control, "cispo", SaveEveryCispo, cancellation);
+                SaveEvery(SaveEveryCispo);
                 break;
             default:
                 Supervise(Recipe.Habit(_recipe), _recipe.HabitQuick);
-                bool enough = _state.ControlTokens >= _state.CispoTokens;
-                Advance(enough ? _state.Step + 1 : int.MaxValue, Phase.Done, "sft_control", SaveEverySupervised, cancellation);
+                SaveEvery(SaveEverySupervised);
                 break;
+        }
+    }
+
+    private void SaveEvery(int steps)
+    {
+        if (_state.Step % steps == 0)
+        {
+            Save();
         }
     }
 
@@ -132,6 +155,7 @@ internal sealed class TrainingRun : IDisposable
             ("tokens_per_second", step.Tokens / seconds));
         _state = _state with
         {
+            Step = _state.Step + 1,
             Tokens = _state.Tokens + step.Tokens,
             ControlTokens = _state.ControlTokens + (_state.Phase == Phase.Control ? step.Tokens : 0),
             TrainingSeconds = _state.TrainingSeconds + seconds,
@@ -152,6 +176,7 @@ internal sealed class TrainingRun : IDisposable
         double seconds = step.GenerationSeconds + step.TrainingSeconds;
         _state = _state with
         {
+            Step = _state.Step + 1,
             Tokens = _state.Tokens + tokens,
             CispoTokens = _state.CispoTokens + tokens,
             ZeroGradientTokens = _state.ZeroGradientTokens + step.ZeroGradientTokens,
@@ -160,10 +185,11 @@ internal sealed class TrainingRun : IDisposable
             PassRates = [.. _state.PassRates.Select((p, task) => Updated(p, step, _recipe.Tasks[task]))],
         };
         _view.Reinforced(_state, step, tokens / seconds, SecondsLeft());
-        if ((_state.Step + 1) % _recipe.DevelopmentEvery == 0)
+        if (_state.Step % _recipe.DevelopmentEvery == 0)
         {
-            Marks marks = _development.Take(_model, cancellation);
-            _metrics.Write("development", _state.Step, ("pass_rate", marks.All.PassRate), ("careful_share", marks.All.CarefulShare));
+            // Not cancelled: the step that it belongs to is done, and a resumed run would not take it.
+            Marks marks = _development.Take(_model, CancellationToken.None);
+            _metrics.Write("development", _state.Step - 1, ("pass_rate", marks.All.PassRate), ("careful_share", marks.All.CarefulShare));
         }
     }
 
@@ -182,26 +208,13 @@ internal sealed class TrainingRun : IDisposable
         return rewards.Length == 0 ? passRate : 0.8 * passRate + 0.2 * rewards.Average();
     }
 
-    // Counts the step; at the end of the phase examines, keeps what later phases start from, and goes on to the next.
-    private void Advance(int steps, Phase next, string marks, int saveEvery, CancellationToken cancellation)
+    private void EndPhase(string marks, Phase next, CancellationToken cancellation)
     {
-        _state = _state with { Step = _state.Step + 1 };
-        if (_state.Step < steps)
-        {
-            if (_state.Step % saveEvery == 0)
-            {
-                Save();
-            }
-
-            return;
-        }
-
         Examine(marks, cancellation);
         _state = _state with { Phase = next, Step = 0 };
         if (next == Phase.Cispo)
         {
             RestartOptimizer();
-            Save();
             SaveAs(_files.WarmStart);
         }
         else if (next == Phase.Control)

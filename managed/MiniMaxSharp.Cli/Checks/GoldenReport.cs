@@ -51,14 +51,14 @@ internal sealed class GoldenReport(TextWriter output)
         output.WriteLine($"FAIL {group} {where}: {reason}");
     }
 
-    /// <summary>The worst tensor of each group, and the verdict.</summary>
+    /// <summary>The worst tensor of each family and model, and the verdict.</summary>
     public void Summarise()
     {
         output.WriteLine();
-        foreach (IGrouping<string, (string Group, string Where, double Share)> group in _compared.GroupBy(c => c.Group))
+        foreach (IGrouping<string, (string Group, string Where, double Share)> group in _compared.GroupBy(c => c.Group.Split('/')[0]))
         {
-            (_, string where, double share) = group.MaxBy(c => c.Share);
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{group.Key}: {group.Count()} tensors, worst {where} at {share:P1} of its tolerance"));
+            (string from, string where, double share) = group.MaxBy(c => c.Share);
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{group.Key}: {group.Count()} tensors, worst {(from == group.Key ? where : $"{from} {where}")} at {share:P1} of its tolerance"));
         }
 
         output.WriteLine(Failures == 0 ? $"{Compared} tensors agree." : $"{Failures} failures, {Compared} tensors compared.");

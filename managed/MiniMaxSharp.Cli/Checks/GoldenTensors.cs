@@ -47,17 +47,6 @@ internal sealed class GoldenTensors(string model, string path, JsonElement tenso
         }
     }
 
-    /// <summary>Compares the blocks of `width` values where the mask is not 0; the others are padding.</summary>
-    public void CompareWhere(string name, float[] values, int[][] mask, int width)
-    {
-        bool[] real = [.. mask.SelectMany(m => m).SelectMany(m => Enumerable.Repeat(m != 0, width))];
-        double[] golden = _file.ReadAsDouble(name);
-        _compared.Add(name);
-        report.Compare(
-            Group, name, [.. values.Where((_, i) => real[i]).Select(x => (double)x)], [.. golden.Where((_, i) => real[i])],
-            tensors.GetProperty(name).GetProperty("tol_abs").GetDouble());
-    }
-
     /// <summary>Says of everything that is left why it is not compared.</summary>
     public void SkipRest(string reason)
     {

@@ -199,34 +199,15 @@ internal sealed class ModelCheck(string directory, Device device, GoldenReport r
             return;
         }
 
-        // Without a softmax layer padding on the left is harmless, and the published numbers are those of the rows alone.
-        LossResult result = Loss(alone, [.. labels.Select((row, r) => row.Where((_, t) => mask[r][t] != 0).ToArray())], null, null);
-        golden.CompareWhere("logits", Unpacked(result.Logits, mask), mask, _model.Config.VocabSize);
+        // The published loss also scores the last position of padding, against the first real label.
+        LossResult result = Loss(ids, labels, null, null, mask);
+        golden.Compare("logits", result.Logits);
         golden.Compare("loss", [(float)result.Loss]);
         golden.Compare("aux_loss", [(float)result.Auxiliary]);
         using var cache = new CachedRows(_model, ids.Length, alone.Sum(a => (long)a.Length) + ids.Length * (long)golden.Rows("decode_ids")[0].Length);
         cache.Feed(alone);
         cache.Compare(golden, "cache.");
         golden.Compare("decode_logits", cache.FeedAll(golden.Rows("decode_ids")));
-    }
-
-    private float[] Unpacked(float[] packed, int[][] mask)
-    {
-        int vocabulary = _model.Config.VocabSize;
-        var result = new float[mask.Sum(m => m.Length) * vocabulary];
-        int from = 0, to = 0;
-        foreach (int real in mask.SelectMany(m => m))
-        {
-            if (real != 0)
-            {
-                packed.AsSpan(from, vocabulary).CopyTo(result.AsSpan(to));
-                from += vocabulary;
-            }
-
-            to += vocabulary;
-        }
-
-        return result;
     }
 
     private float[] Logits(int[][] rows)
@@ -236,17 +217,20 @@ internal sealed class ModelCheck(string directory, Device device, GoldenReport r
     }
 
     // Gradients of loss + auxiliaryWeight · aux_loss are left with the parameters unless the weight is null.
-    private LossResult Loss(int[][] ids, int[][] labels, float? auxiliaryWeight, Action<string, Tensor>? observe)
+    private LossResult Loss(int[][] ids, int[][] labels, float? auxiliaryWeight, Action<string, Tensor>? observe, int[][]? mask = null)
     {
+        int[] real = [.. (mask ?? []).SelectMany(row => row)];
+        int[] padding = [.. Enumerable.Range(0, real.Length).Where(i => real[i] == 0)];
         using TensorScope scope = device.Scope();
         using Tape? tape = auxiliaryWeight is null ? null : Tape.Record(device);
         PackedBatch batch = PackedBatch.Create(device, [.. ids.Select(r => (ReadOnlyMemory<int>)r)]);
-        ForwardPass pass = _model.Pass(batch) with { Observe = observe };
+        ForwardPass pass = _model.Pass(batch) with { Observe = observe, LeftPadding = padding };
         Tensor hidden = _model.Forward(pass);
         int[] targets = [.. labels.SelectMany(row => row.Skip(1).Append(NativeMethods.ExpectedIgnoreLabel))];
         int counted = targets.Count(t => t != NativeMethods.ExpectedIgnoreLabel);
         (Tensor logp, _) = _model.LogProbabilities(hidden, Tensor.From<int>(device, targets, targets.Length));
-        Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(pass.RouterLogits, _model.Config.NumExpertsPerTok);
+        Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(
+            pass.RouterLogits, _model.Config.NumExpertsPerTok, mask is null ? null : Tensor.From<int>(device, real, real.Length));
         double loss = -logp.ToFloats().Sum(x => (double)x) / counted;
         float[] logits = tape is null ? _model.Logits(hidden).ToFloats() : [];
         var gradient = new float[targets.Length];

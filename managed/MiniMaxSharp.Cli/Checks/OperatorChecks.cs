@@ -22,6 +22,18 @@ internal static class OperatorChecks
     public static void Run(string manifest, Device device, string? filter, GoldenReport report)
     {
         string family = Path.GetFileNameWithoutExtension(manifest);
+        try
+        {
+            RunFamily(family, manifest, device, filter, report);
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            report.Fail(family, "all", $"could not be read: {error.Message}");
+        }
+    }
+
+    private static void RunFamily(string family, string manifest, Device device, string? filter, GoldenReport report)
+    {
         using JsonDocument json = JsonDocument.Parse(File.ReadAllText(manifest));
         using SafetensorsFile file = SafetensorsFile.Open(Path.ChangeExtension(manifest, ".safetensors"));
         foreach (JsonProperty entry in json.RootElement.GetProperty("cases").EnumerateObject())

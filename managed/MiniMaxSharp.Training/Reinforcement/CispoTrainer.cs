@@ -43,6 +43,11 @@ public sealed record CispoOptions
     public void Validate()
     {
         Objective.Validate();
+        if (Objective.KlWeight > 0)
+        {
+            throw new ArgumentException("KlWeight needs the log-probabilities of a reference model, which this trainer does not compute.", nameof(Objective));
+        }
+
         Generation.Validate();
         ArgumentOutOfRangeException.ThrowIfLessThan(GroupSize, 2);
         ArgumentOutOfRangeException.ThrowIfLessThan(PromptsPerUpdate, 1);

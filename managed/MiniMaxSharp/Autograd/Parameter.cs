@@ -7,11 +7,19 @@ namespace MiniMaxSharp;
 public sealed class Parameter : IDisposable
 {
     private readonly string[] _names;
+    private readonly bool _stacked;
 
-    internal Parameter(Tensor value, params string[] names)
+    internal Parameter(Tensor value, string name)
     {
         Value = value;
-        _names = names;
+        _names = [name];
+    }
+
+    internal Parameter(Tensor value, IReadOnlyList<string> stack)
+    {
+        Value = value;
+        _names = [.. stack];
+        _stacked = true;
     }
 
     /// <summary>Name in Hugging Face's layout; of a stacked parameter the first one's.</summary>
@@ -63,7 +71,7 @@ public sealed class Parameter : IDisposable
 
     private IEnumerable<(string, Tensor)> Views(Tensor whole)
     {
-        if (_names.Length == 1)
+        if (!_stacked)
         {
             yield return (Name, whole);
             yield break;

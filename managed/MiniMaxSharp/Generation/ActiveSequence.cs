@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using MiniMaxSharp.Tokenization;
 
 namespace MiniMaxSharp.Generation;
@@ -34,12 +35,17 @@ internal sealed class ActiveSequence(ReadOnlyMemory<int> prompt, int sample, ulo
     /// <summary>Why the sequence cannot go on.</summary>
     public Exception? Error { get; set; }
 
-    /// <summary>Penalties, then the caller's processors; false, and <see cref="Error"/>, if one of those throws.</summary>
+    /// <summary>Penalties, then the caller's processors; false, and <see cref="Error"/>, if those fail or leave nothing to choose.</summary>
     public bool TryEdit(Span<float> logits)
     {
         try
         {
             Edit(logits);
+            if (!float.IsFinite(TensorPrimitives.Max<float>(logits)))
+            {
+                throw new ArithmeticException($"Penalties and logit processors leave no possible token, or NaN or infinity, after {prompt.Length + _tokens.Count} tokens.");
+            }
+
             return true;
         }
         catch (Exception error)

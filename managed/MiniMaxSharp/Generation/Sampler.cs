@@ -10,8 +10,8 @@ namespace MiniMaxSharp.Generation;
 internal static unsafe class Sampler
 {
     /// <summary>
-    /// Appends a token to each sequence; result by row. A sequence whose logits hold NaN, or whose processor throws, keeps what it
-    /// has: its result is null, and <see cref="ActiveSequence.Error"/> says why.
+    /// Appends a token to each sequence; result by row. A sequence whose processor fails keeps what it has: its
+    /// result is null, and <see cref="ActiveSequence.Error"/> says why.
     /// </summary>
     public static GenerationUpdate?[] Choose(Tensor logits, IReadOnlyList<ActiveSequence> sequences)
     {
@@ -44,12 +44,6 @@ internal static unsafe class Sampler
             bool injected = sequence.TryInject(out int token);
             token = injected ? token : tokens[i];
             float p = raw[i] is { } row ? row[token] - LogSumExp(row) : logp[i];
-            if (float.IsNaN(p))
-            {
-                sequence.Error = new ArithmeticException($"The logits after {sequence.Prompt.Length + sequence.Tokens.Count} tokens hold NaN or no possible token; the model's weights or a logit processor are at fault.");
-                continue;
-            }
-
             updates[i] = sequence.Append(token, p, injected, raw[i] is { } all ? Top(all, sequence.Options.TopLogProbabilities) : []);
         }
 

@@ -12,6 +12,12 @@ internal sealed record ForwardPass(PackedBatch Batch, Tensor InverseFrequencies)
     /// <summary>Router logits [tokens, experts] by layer, for the auxiliary loss.</summary>
     public List<Tensor> RouterLogits { get; init; } = [];
 
+    /// <summary>
+    /// Tokens of left padding, which lightning attention passes over: zero q, k and v give what the published code's zero v gives.
+    /// For comparison with the reference.
+    /// </summary>
+    public IReadOnlyList<int> LeftPadding { get; init; } = [];
+
     /// <summary>Sees intermediate results by name ("attn_out.3"); for comparison with the reference.</summary>
     public Action<string, Tensor>? Observe { get; init; }
 }

@@ -30,6 +30,12 @@ internal sealed class LightningBlock : IAttentionBlock
     public Tensor Forward(Tensor y, ForwardPass pass)
     {
         Tensor qkv = Silu.Apply(Linear.Apply(y, _qkv));
+        foreach (int token in pass.LeftPadding)
+        {
+            using Tensor row = qkv.Slice(token, 1);
+            row.Zero();
+        }
+
         Tensor o = Attend(qkv, pass);
         return Linear.Apply(GatedRmsNorm.Apply(o, Linear.Apply(y, _gate), _norm, NormEps), _out);
     }

@@ -118,16 +118,16 @@ internal static class ConfigCheck
             return $"model_type is '{c.ModelType}', not 'minimax_m1' or 'MiniMaxM1'";
         }
 
-        if (c.BosTokenId is { } bos && (bos < 0 || bos >= c.VocabSize))
+        if (c.BosTokenId is { } bos && bos < 0)
         {
-            return $"bos_token_id is {bos}, vocab_size {c.VocabSize}";
+            return $"bos_token_id is {bos}";
         }
 
         foreach (int eos in c.EosTokenIds)
         {
-            if (eos < 0 || eos >= c.VocabSize)
+            if (eos < 0)
             {
-                return $"eos_token_id is {eos}, vocab_size {c.VocabSize}";
+                return $"eos_token_id is {eos}";
             }
         }
 

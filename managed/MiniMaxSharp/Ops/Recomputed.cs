@@ -13,13 +13,17 @@ internal static class Recomputed
         Tape? outerTape = device.CurrentTape;
         device.CurrentTape = null;
         Tensor[] outputs;
-        using (TensorScope scope = device.Scope())
+        try
         {
+            using TensorScope scope = device.Scope();
             outputs = part(input);
             Array.ForEach(outputs, output => scope.Keep(output));
         }
+        finally
+        {
+            device.CurrentTape = outerTape;
+        }
 
-        device.CurrentTape = outerTape;
         outerTape?.Watch(input);
         Tape.Record([input], [], outputs, tape => Backward(tape, input, part, outputs));
         return outputs;

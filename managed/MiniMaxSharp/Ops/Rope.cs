@@ -8,13 +8,13 @@ namespace MiniMaxSharp.Ops;
 /// </summary>
 internal static unsafe class Rope
 {
-    /// <summary>1 / θ^(2m / R), each formed in double and rounded once.</summary>
+    /// <summary>1 / θ^(2m / R), each step rounded to single precision as the published code has it.</summary>
     public static float[] InverseFrequencies(int rotaryDim, double theta)
     {
         var frequencies = new float[rotaryDim / 2];
         for (int m = 0; m < frequencies.Length; m++)
         {
-            frequencies[m] = (float)(1 / Math.Pow(theta, 2.0 * m / rotaryDim));
+            frequencies[m] = 1 / (float)Math.Pow(theta, (float)(2.0 * m / rotaryDim));
         }
 
         return frequencies;
