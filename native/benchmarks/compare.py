@@ -39,19 +39,60 @@ def machine(threads):
     return f"{model}, {os.cpu_count()} cores, {threads} threads, {datetime.date.today()}"
 
 
-def main():
-    ap = argparse.ArgumentParser()
+class Table:
+    """Rows of results/NAME.json and NAME.md: ratio says how many times better ours is than the peer, or than the limit."""
+
+    def __init__(self, peer):
+        self.peer = peer
+        self.rows = []
+
+    def row(self, case, mine, other, name, unit, target, lower=False):
+        ratio = other / mine if lower else mine / other
+        self.rows.append({"case": case, "ours": round(mine, 3), "peer": round(other, 3), "peer_name": name, "unit": unit,
+                          "ratio": round(ratio, 3), "target": target, "met": None if target is None else ratio >= target})
+
+    def fact(self, case, value, unit, at_most):
+        """A figure without a peer, and the most that it may be; None: anything."""
+        ratio = None if at_most is None else at_most / value if value else 1.0
+        self.rows.append({"case": case, "ours": round(value, 3), "peer": at_most, "peer_name": "limit", "unit": unit,
+                          "ratio": ratio and round(ratio, 3), "target": None if at_most is None else 1,
+                          "met": None if at_most is None else ratio >= 1})
+
+    def write(self, name, threads, command):
+        result = {"machine": machine(threads), "commit": run("git", "-C", ROOT, "rev-parse", "HEAD").strip(), "command": command,
+                  "rows": self.rows}
+        folder = os.path.join(HERE, "results")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, name + ".json"), "w") as f:
+            json.dump(result, f, indent=1)
+            f.write("\n")
+
+        def text(value):
+            return "–" if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value:g}"
+
+        lines = ["| case | ours | peer | unit | ratio | target | met |", "|---|---|---|---|---|---|---|"]
+        lines += ["| " + " | ".join([r["case"], text(r["ours"]), text(r["peer"]) + (f" ({r['peer_name']})" if r["peer_name"] != self.peer else ""),
+                                     r["unit"], text(r["ratio"]), text(r["target"]), text(r["met"])]) + " |" for r in self.rows]
+        table = f"{result['machine']}; commit {result['commit'][:12]}; peer: {self.peer} in the same run\n\n" + "\n".join(lines) + "\n"
+        with open(os.path.join(folder, name + ".md"), "w") as f:
+            f.write(table)
+        print(table)
+
+
+def arguments(description):
+    ap = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--peer-root", required=True)
     ap.add_argument("--peers", required=True)
     ap.add_argument("--reference", required=True)
     ap.add_argument("--threads", type=int, default=2)
-    a = ap.parse_args()
-    t = str(a.threads)
+    return ap.parse_args()
 
-    run("cmake", "-S", ROOT, "-B", BUILD, "-DMINIMAX_TESTS=OFF")
-    run("cmake", "--build", BUILD, "-j", "2")
-    run("dotnet", "build", "-c", "Release", os.path.join(HERE, "ModelBenchmark"), "-v", "q")
 
+def peer(a, *command):
+    return run("chroot", a.peer_root, "env", f"OMP_NUM_THREADS={a.threads}", "python3", *command)
+
+
+def prepare_peer(a):
     inside = a.peer_root + WORK
     shutil.rmtree(inside, ignore_errors=True)
     os.makedirs(inside)
@@ -59,29 +100,35 @@ def main():
                          (a.reference, "modeling_minimax_m1.py"), (a.reference, "configuration_minimax_m1.py")):
         shutil.copy(os.path.join(folder, name), inside)
 
-    def peer(*command):
-        return run("chroot", a.peer_root, "env", f"OMP_NUM_THREADS={t}", "python3", *command)
+
+def peer_model(a):
+    """Times the published code; its times, and the folder with the model and the ids that it ran."""
+    inside = a.peer_root + WORK
+    peer(a, f"{WORK}/pytorch_m1.py", "--ref", WORK, "--threads", str(a.threads), "--json", f"{WORK}/peer.json", "--save", f"{WORK}/model")
+    with open(inside + "/peer.json") as f:
+        return inside + "/model", json.load(f)
+
+
+def main():
+    a = arguments(__doc__)
+    t = str(a.threads)
+    run("cmake", "-S", ROOT, "-B", BUILD, "-DMINIMAX_TESTS=OFF")
+    run("cmake", "--build", BUILD, "-j", "2")
+    run("dotnet", "build", "-c", "Release", os.path.join(HERE, "ModelBenchmark"), "-v", "q")
+    prepare_peer(a)
 
     def bench(name, unit):
         return lines(run(os.path.join(BUILD, "native", "benchmarks", name), t), unit)
 
-    gemm, peer_gemm = bench("gemm_bench", "GFLOP/s"), lines(peer(f"{WORK}/peer_gemm.py", t))
+    gemm, peer_gemm = bench("gemm_bench", "GFLOP/s"), lines(peer(a, f"{WORK}/peer_gemm.py", t))
     lightning = bench("lightning_bench", None)
     moe = bench("moe_bench", "ms")
-    peer(f"{WORK}/pytorch_m1.py", "--ref", WORK, "--threads", t, "--json", f"{WORK}/peer.json", "--save", f"{WORK}/model")
-    with open(inside + "/peer.json") as f:
-        theirs = json.load(f)
-    ours = lines(run("dotnet", "run", "-c", "Release", "--no-build", "--project", os.path.join(HERE, "ModelBenchmark"), "--",
-                     inside + "/model", t))
-
-    rows = []
-
-    def row(case, mine, other, name, unit, target, lower=False):
-        ratio = other / mine if lower else mine / other
-        rows.append({"case": case, "ours": round(mine, 3), "peer": round(other, 3), "peer_name": name, "unit": unit,
-                     "ratio": round(ratio, 3), "target": target, "met": None if target is None else ratio >= target})
+    model, theirs = peer_model(a)
+    ours = lines(run("dotnet", "run", "-c", "Release", "--no-build", "--project", os.path.join(HERE, "ModelBenchmark"), "--", model, t))
 
     torch = f"PyTorch {theirs['torch']}"
+    table = Table(torch)
+    row = table.row
     for case, value in peer_gemm.items():
         row(f"product {case}", gemm[case], value, torch, "GFLOP/s", 1.2 if case.startswith("fp32") else None)
     for mode in ("forward", "forward+backward"):
@@ -102,19 +149,7 @@ def main():
         row("lightning time a token, longest against shortest sequence", max(flat.values()), min(flat.values()),
             "the fastest length from 16K to 256K", "ns", 0.9, lower=True)
 
-    result = {"machine": machine(a.threads), "commit": run("git", "-C", ROOT, "rev-parse", "HEAD").strip(),
-              "command": "python3 native/benchmarks/compare.py --peer-root DIR --peers DIR --reference DIR", "rows": rows}
-    os.makedirs(os.path.join(HERE, "results"), exist_ok=True)
-    with open(os.path.join(HERE, "results", "cpu.json"), "w") as f:
-        json.dump(result, f, indent=1)
-        f.write("\n")
-    table = ["| case | ours | peer | unit | ratio | target | met |", "|---|---|---|---|---|---|---|"]
-    table += [f"| {r['case']} | {r['ours']:g} | {r['peer']:g} | {r['unit']} | {r['ratio']:g} | {r['target'] or '–'} | "
-              f"{ {True: 'yes', False: 'no', None: '–'}[r['met']]} |" for r in rows]
-    text = f"{result['machine']}; commit {result['commit'][:12]}; peer: {torch} in the same run\n\n" + "\n".join(table) + "\n"
-    with open(os.path.join(HERE, "results", "cpu.md"), "w") as f:
-        f.write(text)
-    print(text)
+    table.write("cpu", a.threads, "python3 native/benchmarks/compare.py --peer-root DIR --peers DIR --reference DIR")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,17 @@ using MiniMaxSharp;
 using MiniMaxSharp.Checkpoints;
 using MiniMaxSharp.Generation;
 using MiniMaxSharp.Models;
+using ModelBenchmark;
 
-// Times a model on a sequence: ModelBenchmark DIRECTORY [threads]. The directory holds config.json, model.safetensors and
+// Times a model on a sequence: ModelBenchmark DIRECTORY [threads [generation]], or serves it to 64 clients for two minutes:
+// ModelBenchmark soak DIRECTORY TOOL, where TOOL is minimax.dll. The directory holds config.json, model.safetensors and
 // input.safetensors (input_ids), as the peer writes them. One JSON line a case.
+if (args is ["soak", var served, var tool])
+{
+    await Soak.RunAsync(served, tool, 64, TimeSpan.FromMinutes(2), Line);
+    return;
+}
+
 string directory = args[0];
 if (args.Length > 1)
 {
@@ -17,6 +25,12 @@ using Device device = Device.Cpu();
 using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(directory, device);
 using SafetensorsFile input = SafetensorsFile.Open(Path.Combine(directory, "input.safetensors"));
 int[] ids = Array.ConvertAll(input.ReadAsInt64("input_ids"), id => (int)id);
+
+if (args.Length > 2)
+{
+    await GenerationCases.RunAsync(model, ids, Line);
+    return;
+}
 
 Report("prefill", ids.Length, Best(5, () =>
 {
@@ -100,5 +114,7 @@ static double Best(int runs, Action action)
     return best;
 }
 
-static void Report(string name, int tokens, double seconds) => Console.WriteLine(
-    string.Create(CultureInfo.InvariantCulture, $"{{\"case\": \"{name}\", \"value\": {tokens / seconds:F2}, \"unit\": \"tokens/s\"}}"));
+static void Report(string name, int tokens, double seconds) => Line(name, tokens / seconds, "tokens/s");
+
+static void Line(string name, double value, string unit) => Console.WriteLine(
+    string.Create(CultureInfo.InvariantCulture, $"{{\"case\": \"{name}\", \"value\": {value:F3}, \"unit\": \"{unit}\"}}"));
