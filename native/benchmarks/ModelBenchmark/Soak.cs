@@ -73,7 +73,7 @@ internal static class Soak
         for (int round = 0; !end.IsCancellationRequested; round++)
         {
             string body = $$"""
-                {"model": "minimax", "messages": [{"role": "user", "content": "client {{client}}, question {{round}}"}], "stream": true, "max_tokens": {{32 + client % 64}}, "seed": {{client * 1000 + round}}}
+                {"messages": [{"role": "user", "content": "client {{client}}, question {{round}}"}], "stream": true, "max_tokens": {{32 + client % 64}}, "seed": {{client * 1000 + round}}}
                 """;
             try
             {
