@@ -10,7 +10,7 @@ namespace MiniMaxSharp.Cli;
 /// </summary>
 internal static class Commands
 {
-    public static int Run(string[] arguments, TextWriter? output = null)
+    public static int Run(string[] arguments, TextWriter? output = null, TextWriter? errors = null)
     {
         output ??= Console.Out;
         var root = new RootCommand(
@@ -33,7 +33,12 @@ internal static class Commands
         root.Subcommands.Add(Doctor(output));
         ParseResult result = root.Parse(arguments);
         // Ctrl-C cancels; what runs ends at its next safe point.
-        int code = result.Invoke(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(10) });
+        int code = result.Invoke(new InvocationConfiguration
+        {
+            Output = output,
+            Error = errors ?? Console.Error,
+            ProcessTerminationTimeout = TimeSpan.FromMinutes(10),
+        });
         return result.Errors.Count > 0 ? 2 : code;
     }
 
@@ -44,7 +49,7 @@ internal static class Commands
         device.AcceptOnlyFromAmong("cpu", "cuda");
         var filter = new Option<string?>("--filter") { Description = "Only cases whose FAMILY/CASE or MODEL/FILE contains this text" };
         var command = new Command("check", "Run every golden case and print each tensor's error against its tolerance") { goldens, device, filter };
-        command.SetAction(result => Guarded(() =>
+        command.SetAction(result => Guarded(result, () =>
         {
             using Device on = result.GetValue(device) == "cuda" ? Device.Cuda() : Device.Cpu();
             return CheckCommand.Run(result.GetValue(goldens)!, on, result.GetValue(filter), output);
@@ -59,7 +64,7 @@ internal static class Commands
         var target = new Option<string>("--output") { Required = true, Description = "Receives logits, loss and gradients" };
         var gradients = new Option<bool>("--gradients") { Description = "Also write grad.<parameter>; needs labels" };
         var command = new Command("forward", "Run a batch through a model") { model, input, target, gradients };
-        command.SetAction(result => Guarded(() =>
+        command.SetAction(result => Guarded(result, () =>
             ForwardCommand.Run(result.GetValue(model)!, result.GetValue(input)!, result.GetValue(target)!, result.GetValue(gradients))));
         return command;
     }
@@ -76,7 +81,7 @@ internal static class Commands
         var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 0ul, Description = "Same seed, same text" };
         var file = new Option<string?>("--output") { Description = "Also write prompt_ids, new_ids and logp to this file" };
         var command = new Command("generate", "Continue a prompt") { model, ids, prompt, most, greedy, temperature, topP, seed, file };
-        command.SetAction((result, cancellation) => GuardedAsync(() => GenerateCommand.RunAsync(
+        command.SetAction((result, cancellation) => GuardedAsync(result, () => GenerateCommand.RunAsync(
             result.GetValue(model)!,
             result.GetValue(ids) is { } list ? ParseIds(list) : null,
             result.GetValue(prompt),
@@ -115,7 +120,7 @@ internal static class Commands
         {
             var config = new Option<string>("--config") { Required = true, Description = "Settings as a JSON file" };
             var sub = new Command(name, description) { config };
-            sub.SetAction((result, cancellation) => GuardedAsync(() => name == "sft"
+            sub.SetAction((result, cancellation) => GuardedAsync(result, () => name == "sft"
                 ? TrainCommand.SupervisedAsync(result.GetValue(config)!, output, cancellation)
                 : TrainCommand.CispoAsync(result.GetValue(config)!, output, cancellation)));
             command.Subcommands.Add(sub);
@@ -127,7 +132,7 @@ internal static class Commands
     private static Command Doctor(TextWriter output)
     {
         var command = new Command("doctor", "Library, ABI, processor, devices, and a self-test");
-        command.SetAction(_ => Guarded(() => DoctorCommand.Run(output)));
+        command.SetAction(result => Guarded(result, () => DoctorCommand.Run(output)));
         return command;
     }
 
@@ -139,9 +144,10 @@ internal static class Commands
             ? value
             : throw new ArgumentException($"--ids: '{id}' is not a token id."));
 
-    private static int Guarded(Func<int> action) => GuardedAsync(() => Task.FromResult(action())).GetAwaiter().GetResult();
+    private static int Guarded(ParseResult command, Func<int> action) =>
+        GuardedAsync(command, () => Task.FromResult(action())).GetAwaiter().GetResult();
 
-    private static async Task<int> GuardedAsync(Func<Task<int>> action)
+    private static async Task<int> GuardedAsync(ParseResult command, Func<Task<int>> action)
     {
         try
         {
@@ -155,7 +161,7 @@ internal static class Commands
             or NotSupportedException or UnauthorizedAccessException or FormatException or ArithmeticException or KeyNotFoundException
             or NativeException or NativeLibraryException or AbiMismatchException or System.Text.Json.JsonException)
         {
-            await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
+            await command.InvocationConfiguration.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
             return 2;
         }
     }

@@ -80,6 +80,11 @@ internal static class ForwardCommand
             bool[]? mask = Optional("attention_mask", name => file.Tensors[name].DType is "F32" or "F64"
                 ? Array.ConvertAll(file.ReadAsDouble(name), m => m != 0)
                 : Array.ConvertAll(file.ReadAsInt64(name), m => m != 0));
+            if (mask is not null && !mask.Contains(true))
+            {
+                throw new CheckpointFormatException($"{path}: attention_mask leaves no token.");
+            }
+
             long[]? labels = Optional("labels", file.ReadAsInt64);
             int wrong = labels is null ? -1 : Array.FindIndex(labels, l => l != NativeMethods.ExpectedIgnoreLabel && (ulong)l >= (ulong)vocabulary);
             return wrong >= 0

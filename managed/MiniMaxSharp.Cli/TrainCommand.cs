@@ -52,7 +52,11 @@ internal sealed record TrainSettings
             settings.Validate();
             return settings;
         }
-        catch (Exception error) when (error is JsonException or ArgumentException)
+        catch (JsonException error)
+        {
+            throw new InvalidDataException($"{path}, line {error.LineNumber + 1 ?? 1}: {TrainJson.Reason(error)}");
+        }
+        catch (ArgumentException error)
         {
             throw new InvalidDataException($"{path}: {error.Message}");
         }
@@ -75,7 +79,11 @@ internal sealed record TrainLine(string Prompt, string Completion);
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 [JsonSerializable(typeof(TrainSettings))]
 [JsonSerializable(typeof(TrainLine))]
-internal sealed partial class TrainJson : JsonSerializerContext;
+internal sealed partial class TrainJson : JsonSerializerContext
+{
+    /// <summary>What is wrong, without the place that the reader adds: it counts lines from 0.</summary>
+    public static string Reason(JsonException error) => error.Message.Split(" Path: $")[0];
+}
 
 /// <summary>minimax train sft | cispo.</summary>
 internal static class TrainCommand
@@ -159,7 +167,7 @@ internal static class TrainCommand
             }
             catch (JsonException error)
             {
-                throw new InvalidDataException($"{path}, line {number}: {error.Message}");
+                throw new InvalidDataException($"{path}, line {number}: {TrainJson.Reason(error)}");
             }
         }
 
