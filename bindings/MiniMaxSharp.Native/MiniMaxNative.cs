@@ -31,7 +31,9 @@ public static class MiniMaxNative
     /// <summary>Loads and checks the library, unless that is done; after a failure it may be called again.</summary>
     /// <exception cref="NativeLibraryException">It was not found, or the system's loader refused it.</exception>
     /// <exception cref="AbiMismatchException">Its ABI is not that of these bindings.</exception>
-    public static void Initialize()
+    public static void Initialize() => InitializeFrom(Candidates());
+
+    internal static void InitializeFrom(IEnumerable<string> candidates)
     {
         lock (s_lock)
         {
@@ -40,7 +42,7 @@ public static class MiniMaxNative
                 return;
             }
 
-            (nint library, string path) = Load(Candidates());
+            (nint library, string path) = Load(candidates);
             try
             {
                 CheckAbi(library, path);
