@@ -14,7 +14,7 @@ public sealed class PackageTests
     ];
 
     [Fact]
-    public void A_consumer_builds_and_runs_from_a_local_feed()
+    public void A_consumer_and_the_tool_run_from_a_local_feed()
     {
         string folder = Directory.CreateTempSubdirectory("consumer").FullName;
         try
@@ -53,6 +53,12 @@ public sealed class PackageTests
                 Console.WriteLine(string.Join(',', new TextGenerator(model).Generate([new GenerationRequest(new[] { 1 })], new GenerationOptions { MaxNewTokens = 3, Temperature = 0 })[0][0].Tokens));
                 """);
             string cache = Path.Combine(folder, "cache");
+            string tools = Path.Combine(folder, "tools");
+            Run(folder, cache, "tool", "install", "MiniMaxSharp.Cli", "--version", "0.1.0", "--tool-path", tools, "--source", feed);
+            string doctor = RunProgram(Path.Combine(tools, "minimax"), folder, cache, "doctor");
+            Assert.Contains($"library: {tools}", doctor, StringComparison.Ordinal);
+            Assert.Contains(": passed", doctor, StringComparison.Ordinal);
+
             string output = Run(consumer, cache, "run", "-c", "Release", $"-p:RestoreAdditionalProjectSources={feed}", "-nodeReuse:false");
             Assert.Equal("2,3,4", output.Trim().Split('\n')[^1]);
         }
@@ -62,9 +68,12 @@ public sealed class PackageTests
         }
     }
 
-    private static string Run(string directory, string? packageCache, params string[] arguments)
+    private static string Run(string directory, string? packageCache, params string[] arguments) =>
+        RunProgram("dotnet", directory, packageCache, arguments);
+
+    private static string RunProgram(string program, string directory, string? packageCache, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         if (packageCache is not null)
         {
@@ -75,7 +84,7 @@ public sealed class PackageTests
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)}\n{output}\n{errors.Result}");
+        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)}\n{output}\n{errors.Result}");
         return output;
     }
 }

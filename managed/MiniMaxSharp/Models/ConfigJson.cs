@@ -58,13 +58,6 @@ internal static class ConfigJson
 
     public static void Write(Utf8JsonWriter writer, MiniMaxConfig c)
     {
-        if (!c.Other.ContainsKey(Architectures))
-        {
-            writer.WriteStartArray(Architectures);
-            writer.WriteStringValue("MiniMaxM1ForCausalLM");
-            writer.WriteEndArray();
-        }
-
         writer.WriteString("model_type", c.ModelType);
         writer.WriteNumber("hidden_size", c.HiddenSize);
         writer.WriteNumber("num_hidden_layers", c.NumHiddenLayers);
@@ -108,6 +101,14 @@ internal static class ConfigJson
         {
             writer.WritePropertyName(key);
             value.WriteTo(writer);
+        }
+
+        // Last, where it stays when the file is read and written again.
+        if (!c.Other.ContainsKey(Architectures))
+        {
+            writer.WriteStartArray(Architectures);
+            writer.WriteStringValue("MiniMaxM1ForCausalLM");
+            writer.WriteEndArray();
         }
     }
 
