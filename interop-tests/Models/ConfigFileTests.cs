@@ -30,7 +30,7 @@ public sealed class ConfigFileTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    [Property(MaxTest = 2000)]
+    [Property(MaxTest = 1000)]
     public Property Any_values_of_keys_are_refused_or_come_back() => Prop.ForAll(
         (from changes in Gen.Choose(1, 3)
          from keys in Gen.ArrayOf(Gen.Elements(s_keys), changes)
@@ -47,7 +47,7 @@ public sealed class ConfigFileTests : IDisposable
             return RefusedOrWhole(json.ToJsonString(), json);
         });
 
-    [Property(MaxTest = 1000)]
+    [Property(MaxTest = 300)]
     public Property Any_missing_keys_are_refused_or_take_their_default() => Prop.ForAll(
         Gen.SubListOf(s_keys).Select(keys => keys.ToArray()).ToArbitrary(),
         keys =>
@@ -57,7 +57,7 @@ public sealed class ConfigFileTests : IDisposable
             return RefusedOrWhole(json.ToJsonString(), json);
         });
 
-    [Property(MaxTest = 3000)]
+    [Property(MaxTest = 2000)]
     public Property Any_changed_bytes_are_refused_or_make_a_valid_file() => Prop.ForAll(
         (from count in Gen.Choose(1, 4)
          from places in Gen.ArrayOf(Gen.Choose(0, s_golden.Length - 1), count)
