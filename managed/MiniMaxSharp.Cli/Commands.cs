@@ -31,6 +31,8 @@ internal static class Commands
         root.Subcommands.Add(Generate(output));
         root.Subcommands.Add(Train(output));
         root.Subcommands.Add(Doctor(output));
+        root.Subcommands.Add(Lines("tokenize", "Token ids of texts: {\"text\"} becomes {\"ids\"}, line by line", TokenizeCommand.Run));
+        root.Subcommands.Add(Lines("render", "Chats as one text: {\"messages\", \"tools\", \"add_generation_prompt\"} becomes {\"rendered\"}, line by line", RenderCommand.Run));
         ParseResult result = root.Parse(arguments);
         // Ctrl-C cancels; what runs ends at its next safe point.
         int code = result.Invoke(new InvocationConfiguration
@@ -133,6 +135,16 @@ internal static class Commands
     {
         var command = new Command("doctor", "Library, ABI, processor, devices, and a self-test");
         command.SetAction(result => Guarded(result, () => DoctorCommand.Run(output)));
+        return command;
+    }
+
+    private static Command Lines(string name, string description, Func<string, string, string, int> run)
+    {
+        var tokenizer = new Option<string>("--tokenizer") { Required = true, Description = "Folder with the tokenizer's files" };
+        var input = new Option<string>("--input") { Required = true, Description = "Lines of JSON" };
+        var target = new Option<string>("--output") { Required = true, Description = "Receives as many lines, once all are done" };
+        var command = new Command(name, description) { tokenizer, input, target };
+        command.SetAction(result => Guarded(() => run(result.GetValue(tokenizer)!, result.GetValue(input)!, result.GetValue(target)!)));
         return command;
     }
 

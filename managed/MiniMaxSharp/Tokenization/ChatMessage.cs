@@ -47,7 +47,7 @@ public sealed record ChatMessage(string Role, IReadOnlyList<ChatContent> Content
     {
         // Line breaks of JSON stand between its tokens, where a space does as well.
         var arguments = call.Arguments.Replace('\n', ' ').Replace('\r', ' ').Trim();
-        var line = $"{{\"name\": {TemplateJson.Quote(call.Name)}, \"arguments\": {arguments}}}";
+        var line = $"{{\"name\": {JsonText.Quote(call.Name)}, \"arguments\": {arguments}}}";
         return ChatStreamParser.ReadCall(line) == call with { Arguments = arguments }
             ? line + "\n"
             : throw new ArgumentException($"A call needs a name and arguments that are a JSON object, not '{call.Name}' and '{arguments}'.", nameof(call));

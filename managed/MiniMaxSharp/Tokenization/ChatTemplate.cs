@@ -97,6 +97,15 @@ public sealed class ChatTemplate
     /// <summary>The template as tokenizer_config.json carries it.</summary>
     public string Jinja { get; }
 
+    /// <summary>Reads chat_template.jinja, or else the template in tokenizer_config.json; M1's where there is neither.</summary>
+    /// <param name="directory">The folder of a checkpoint; the tokenizer's other files need not be there.</param>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="InvalidDataException">tokenizer_config.json is malformed.</exception>
+    public static ChatTemplate Load(string directory) =>
+        !Directory.Exists(directory) ? throw new DirectoryNotFoundException($"There is no folder '{directory}'.")
+        : Tokenizer.ReadConfiguration(directory).ChatTemplate is { } jinja ? new ChatTemplate(jinja)
+        : MiniMaxM1;
+
     /// <summary>
     /// The conversation as one text: all system messages joined in front, then the tools, then the turns. Of a system's
     /// or user's message the first part counts, of an assistant's those of kind text, of a tool's all.

@@ -1,68 +1,44 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 
 namespace MiniMaxSharp.Tokenization;
 
 /// <summary>
 /// JSON as the filter <c>tojson</c> of Hugging Face's Jinja for JavaScript writes it: a space after each comma and
-/// colon, nothing but controls, quotes and backslashes escaped, numbers as ECMAScript prints them.
+/// colon, strings as <see cref="JsonText.Quote"/> has them, numbers as ECMAScript prints them.
 /// </summary>
 internal static class TemplateJson
 {
     private const long MaxExactInteger = 1L << 53;
 
-    /// <exception cref="ArgumentException">A string is not valid Unicode.</exception>
     public static string Write(JsonElement element) => element.ValueKind switch
     {
-        JsonValueKind.Object => "{" + string.Join(", ", element.EnumerateObject().Select(WriteProperty)) + "}",
+        JsonValueKind.Object => "{" + string.Join(", ", Properties(element).Select(entry => $"{JsonText.Quote(entry.Key)}: {Write(entry.Value)}")) + "}",
         JsonValueKind.Array => "[" + string.Join(", ", element.EnumerateArray().Select(Write)) + "]",
-        JsonValueKind.String => WriteString(() => element.GetString()!),
+        JsonValueKind.String => JsonText.Quote(JsonText.Of(element)),
         JsonValueKind.Number => WriteNumber(element),
         JsonValueKind.True => "true",
         JsonValueKind.False => "false",
         _ => "null",
     };
 
-    private static string WriteProperty(JsonProperty property) =>
-        $"{WriteString(() => property.Name)}: {Write(property.Value)}";
-
-    private static string WriteString(Func<string> read)
+    /// <summary>In ECMAScript's order: names that are array indices by number, then the others as given; the last of equal names counts.</summary>
+    private static IEnumerable<KeyValuePair<string, JsonElement>> Properties(JsonElement element)
     {
-        string text;
-        try
+        var values = new OrderedDictionary<string, JsonElement>();
+        foreach (var property in element.EnumerateObject())
         {
-            text = read();
-        }
-        catch (InvalidOperationException error)
-        {
-            throw new ArgumentException("A string of the tools is not valid Unicode.", error);
+            values[JsonText.NameOf(property)] = property.Value;
         }
 
-        return Quote(text);
+        return values.OrderBy(entry => ArrayIndex(entry.Key) ?? uint.MaxValue);
     }
 
-    public static string Quote(string text)
-    {
-        var result = new StringBuilder("\"");
-        foreach (var character in text)
-        {
-            result.Append(character switch
-            {
-                '"' => "\\\"",
-                '\\' => "\\\\",
-                '\b' => "\\b",
-                '\t' => "\\t",
-                '\n' => "\\n",
-                '\f' => "\\f",
-                '\r' => "\\r",
-                < ' ' => $"\\u{(int)character:x4}",
-                _ => character.ToString(),
-            });
-        }
-
-        return result.Append('"').ToString();
-    }
+    private static uint? ArrayIndex(string name) =>
+        uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < uint.MaxValue
+        && (name[0] != '0' || name.Length == 1)
+            ? index
+            : null;
 
     private static string WriteNumber(JsonElement number)
     {

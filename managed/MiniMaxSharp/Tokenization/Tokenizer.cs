@@ -71,19 +71,20 @@ public sealed class Tokenizer
     /// </exception>
     public static Tokenizer Load(string directory)
     {
-        var configurationFile = Path.Combine(directory, ConfigurationFile);
-        var configuration = File.Exists(configurationFile) ? TokenizerConfiguration.Read(configurationFile) : new();
-        var templateFile = Path.Combine(directory, TemplateFile);
-        if (File.Exists(templateFile))
-        {
-            configuration = configuration with { ChatTemplate = File.ReadAllText(templateFile) };
-        }
-
+        var configuration = ReadConfiguration(directory);
         var tokenizerFile = Path.Combine(directory, TokenizerFile);
         var definition = File.Exists(tokenizerFile)
             ? TokenizerJsonReader.Read(tokenizerFile)
             : VocabularyFiles.Read(directory, configuration);
         return new Tokenizer(definition, configuration);
+    }
+
+    internal static TokenizerConfiguration ReadConfiguration(string directory)
+    {
+        var configurationFile = Path.Combine(directory, ConfigurationFile);
+        var configuration = File.Exists(configurationFile) ? TokenizerConfiguration.Read(configurationFile) : new();
+        var templateFile = Path.Combine(directory, TemplateFile);
+        return File.Exists(templateFile) ? configuration with { ChatTemplate = File.ReadAllText(templateFile) } : configuration;
     }
 
     /// <summary>Writes tokenizer.json and tokenizer_config.json, the chat template within it, into a folder that exists.</summary>
