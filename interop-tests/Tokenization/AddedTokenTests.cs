@@ -55,7 +55,7 @@ public class AddedTokenTests
     {
         var parts = new List<string>();
         new AddedTokenSplitter(tokens.Select(token => (token.Content, token)))
-            .Split(text, stretch => parts.Add(stretch.ToString()), token => parts.Add($"{{{token.Content}}}"));
+            .Split(text, (stretch, _) => parts.Add(stretch.ToString()), (token, _, _) => parts.Add($"{{{token.Content}}}"));
         return string.Join('|', parts);
     }
 }

@@ -15,7 +15,7 @@ public class ChatTemplateTests
         var messages = chat.GetProperty("messages").EnumerateArray().Select(ReadMessage).ToList();
         JsonElement[]? tools = chat.TryGetProperty("tools", out var listed) ? [.. listed.EnumerateArray()] : null;
         var prompt = chat.TryGetProperty("add_generation_prompt", out var wanted) && wanted.GetBoolean();
-        Assert.Equal(chat.GetProperty("rendered").GetString(), ChatTemplate.MiniMaxM1.Render(messages, tools, prompt));
+        Assert.Equal(JsonText.Of(chat.GetProperty("rendered")), ChatTemplate.MiniMaxM1.Render(messages, tools, prompt));
     }
 
     [Fact]
@@ -46,9 +46,9 @@ public class ChatTemplateTests
     private static ChatMessage ReadMessage(JsonElement message) =>
         new(message.GetProperty("role").GetString()!, [.. message.GetProperty("content").EnumerateArray().Select(ReadContent)]);
 
-    private static ChatContent ReadContent(JsonElement part) => new(part.GetProperty("text").GetString())
+    private static ChatContent ReadContent(JsonElement part) => new(JsonText.Of(part.GetProperty("text")))
     {
-        Type = part.GetProperty("type").GetString()!,
+        Type = part.TryGetProperty("type", out var type) ? type.GetString()! : "",
         Name = part.TryGetProperty("name", out var name) ? name.GetString() : null,
     };
 }

@@ -110,7 +110,7 @@ public class SplitTests
     private static string Pieces(PreTokenizer preTokenizer, string text)
     {
         var pieces = new List<string>();
-        preTokenizer.Split(text, piece => pieces.Add(piece.ToString()));
+        preTokenizer.Split(text, 0, (piece, _) => pieces.Add(piece.ToString()));
         return string.Join('|', pieces);
     }
 }

@@ -92,5 +92,9 @@ const chats = [
     add_generation_prompt: true,
   },
   { messages: [{ role: "system", content: [text("")] }, { role: "tool", content: [] }], tools: [] },
+  {
+    messages: [{ role: "user", content: [text("\ud83d \ude00 \u2028\u0000")] }, { role: "assistant", content: [text("a"), { text: "of no type" }] }],
+    tools: [{ b: 1, 10: 2, "": 3, 9: 4, "01": 5, 4294967294: 6, 4294967295: 7, "\ud800": "\udc00\ud83d\ude00\x7f", a: 1e300 * 1e10, c: 0.1 + 0.2 }],
+  },
 ];
 write("chats.json", chats.map((chat) => ({ ...chat, rendered: template.render(chat) })));

@@ -13,7 +13,14 @@ internal sealed class AddedTokenSplitter
     public const string WhiteSpace =
         "\t\n\v\f\r \u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000\uFEFF";
 
-    public delegate void TextHandler(ReadOnlySpan<char> text);
+    /// <param name="text">A stretch between added tokens.</param>
+    /// <param name="start">Where it begins.</param>
+    public delegate void TextHandler(ReadOnlySpan<char> text, int start);
+
+    /// <param name="token">An added token.</param>
+    /// <param name="start">Where it begins, the white space that it swallows included.</param>
+    /// <param name="end">Where it ends, likewise.</param>
+    public delegate void TokenHandler(AddedToken token, int start, int end);
 
     private readonly (string Content, AddedToken Token)[] _longestFirst;
     private readonly SearchValues<string> _contents;
@@ -25,7 +32,7 @@ internal sealed class AddedTokenSplitter
     }
 
     /// <summary>Walks through the text in order, handing on each added token and each stretch between them.</summary>
-    public void Split(ReadOnlySpan<char> text, TextHandler onText, Action<AddedToken> onToken)
+    public void Split(ReadOnlySpan<char> text, TextHandler onText, TokenHandler onToken)
     {
         var emitted = 0;
         var position = 0;
@@ -48,8 +55,9 @@ internal sealed class AddedTokenSplitter
             // A neighbour's right strip may have taken the white space before this token already.
             var textEnd = token.LeftStrip ? text[..start].TrimEnd(WhiteSpace).Length : start;
             EmitText(text, emitted, textEnd, onText);
-            onToken(token);
+            var tokenStart = Math.Max(emitted, textEnd);
             emitted = token.RightStrip ? text.Length - text[end..].TrimStart(WhiteSpace).Length : end;
+            onToken(token, tokenStart, emitted);
             position = Math.Max(position, emitted);
         }
 
@@ -60,7 +68,7 @@ internal sealed class AddedTokenSplitter
     {
         if (end > start)
         {
-            onText(text[start..end]);
+            onText(text[start..end], start);
         }
     }
 

@@ -154,7 +154,7 @@ public sealed class BpeTrainer
         foreach (var text in texts)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            splitter.Split(text, stretch => preTokenizer.Split(stretch, piece => Count(piece)), _ => { });
+            splitter.Split(text, (stretch, _) => preTokenizer.Split(stretch, 0, (piece, _) => Count(piece)), (_, _, _) => { });
         }
 
         return counts;

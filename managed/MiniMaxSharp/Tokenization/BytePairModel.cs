@@ -21,7 +21,7 @@ internal sealed record BytePairVocabulary(
 
 /// <summary>
 /// Byte-pair encoding of one piece of text at a time (Sennrich et al. 2016). Of all adjacent pairs the one with the
-/// lowest rank merges first, the leftmost among equals; a heap of pairs makes that O(n log n) in the piece's bytes.
+/// lowest rank merges first, the leftmost among equals; a queue of pairs makes that O(n log n) in the piece's bytes.
 /// Safe to use from several threads.
 /// </summary>
 internal sealed class BytePairModel
@@ -30,10 +30,10 @@ internal sealed class BytePairModel
     private const int MaxCachedLength = 64;
     private const int MaxStackBytes = 512;
     private const int MaxStackNodes = 128;
-    private const int NoMerge = -1;
     private const int Unknown = -1;
 
-    private readonly Dictionary<ulong, Merge> _merges;
+    private readonly MergeTable _ranks;
+    private readonly int[] _idOfRank;
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _idOfSymbols;
     private readonly int[] _idOfByte = new int[256];
     private readonly int? _unknownId;
@@ -49,7 +49,13 @@ internal sealed class BytePairModel
         var ids = vocabulary.Ids;
         _idOfSymbols = ids.GetAlternateLookup<ReadOnlySpan<char>>();
         _cached = _cache.GetAlternateLookup<ReadOnlySpan<char>>();
-        _merges = BuildMerges(vocabulary.Merges, ids);
+        _idOfRank = [.. vocabulary.Merges.Select(merge => ids[merge.Left + merge.Right])];
+        _ranks = new MergeTable(vocabulary.Merges.Count);
+        for (var rank = 0; rank < _idOfRank.Length; rank++)
+        {
+            _ranks[ids[vocabulary.Merges[rank].Left], ids[vocabulary.Merges[rank].Right]] = rank;
+        }
+
         for (var value = 0; value < 256; value++)
         {
             _idOfByte[value] = ids.GetValueOrDefault(ByteSymbols.SymbolOf((byte)value).ToString(), Unknown);
@@ -77,6 +83,23 @@ internal sealed class BytePairModel
             Interlocked.Increment(ref _cachedPieces);
             _cache.TryAdd(piece.ToString(), ids[first..].ToArray());
         }
+    }
+
+    /// <summary>How many bytes a token of so many takes here: an unknown one has another length than its name.</summary>
+    public int LengthAt(ReadOnlySpan<byte> bytes, int known)
+    {
+        if (_idOfByte[bytes[0]] != Unknown)
+        {
+            return known;
+        }
+
+        var run = 1;
+        while (_fuseUnknown && run < bytes.Length && _idOfByte[bytes[run]] == Unknown)
+        {
+            run++;
+        }
+
+        return run;
     }
 
     private void EncodeUncached(ReadOnlySpan<char> piece, List<int> ids)
@@ -131,57 +154,55 @@ internal sealed class BytePairModel
 
     private void MergeNodes(Span<Node> nodes)
     {
-        var heap = new MergeHeap(nodes.Length);
+        var queue = new MergeQueue(nodes.Length);
         for (var i = 0; i < nodes.Length; i++)
         {
             nodes[i].Rank = RankAt(i, nodes);
-            heap.AddUnordered(nodes[i].Rank, i);
+            queue.AddFirst(nodes[i].Rank, i);
         }
 
-        heap.Order();
-        while (heap.TryTake(out var rank, out var position))
+        queue.Sort();
+        while (queue.TryTake(out var rank, out var position))
         {
             // A pair that has changed since it was queued has another rank by now, or none.
             if (nodes[position].Rank == rank)
             {
-                MergeAt(position, nodes, ref heap);
+                MergeAt(position, rank, nodes, ref queue);
             }
         }
 
-        heap.Dispose();
+        queue.Dispose();
     }
 
-    private void MergeAt(int position, Span<Node> nodes, ref MergeHeap heap)
+    private void MergeAt(int position, int rank, Span<Node> nodes, ref MergeQueue queue)
     {
         ref var left = ref nodes[position];
         ref var right = ref nodes[left.Next];
-        left.Symbol = _merges[PairKey(left.Symbol, right.Symbol)].Id;
+        left.Symbol = _idOfRank[rank];
         left.Next = right.Next;
-        right.Rank = NoMerge;
+        right.Rank = MergeTable.NoMerge;
         if (left.Next < nodes.Length)
         {
             nodes[left.Next].Previous = position;
         }
 
-        Queue(position, nodes, ref heap);
+        Queue(position, nodes, ref queue);
         if (left.Previous >= 0)
         {
-            Queue(left.Previous, nodes, ref heap);
+            Queue(left.Previous, nodes, ref queue);
         }
     }
 
-    private void Queue(int position, Span<Node> nodes, ref MergeHeap heap)
+    private void Queue(int position, Span<Node> nodes, ref MergeQueue queue)
     {
         nodes[position].Rank = RankAt(position, nodes);
-        heap.Add(nodes[position].Rank, position);
+        queue.Add(nodes[position].Rank, position);
     }
 
     private int RankAt(int position, Span<Node> nodes)
     {
         var next = nodes[position].Next;
-        return next < nodes.Length && _merges.TryGetValue(PairKey(nodes[position].Symbol, nodes[next].Symbol), out var merge)
-            ? merge.Rank
-            : NoMerge;
+        return next < nodes.Length ? _ranks[nodes[position].Symbol, nodes[next].Symbol] : MergeTable.NoMerge;
     }
 
     private int SymbolOf(byte value)
@@ -201,27 +222,6 @@ internal sealed class BytePairModel
             ids.Add(id);
         }
     }
-
-    private static Dictionary<ulong, Merge> BuildMerges(
-        IReadOnlyList<(string Left, string Right)> merges, Dictionary<string, int> ids)
-    {
-        var result = new Dictionary<ulong, Merge>(merges.Count);
-        for (var rank = 0; rank < merges.Count; rank++)
-        {
-            var (left, right) = merges[rank];
-            result[PairKey(ids[left], ids[right])] = new Merge(rank, ids[left + right]);
-        }
-
-        return result;
-    }
-
-    /// <summary>
-    /// One key a pair. The odd factor keeps keys apart and mixes the halves, which the hash code joins by exclusive or:
-    /// without it, all pairs of a token with itself would share one bucket.
-    /// </summary>
-    private static ulong PairKey(int left, int right) => (((ulong)(uint)left << 32) | (uint)right) * 0x9E3779B97F4A7C15;
-
-    private readonly record struct Merge(int Rank, int Id);
 
     /// <summary>A symbol in a linked list over positions; the last one's next is the number of positions.</summary>
     private struct Node

@@ -27,6 +27,51 @@ internal static class CanonicalComposition
         return ToText(Compose(decomposed));
     }
 
+    /// <summary>
+    /// For each character of what <see cref="Apply"/> gives, the range of the text that it came from: itself, or the
+    /// stretch between two characters that nothing before them can reach; null where nothing changes.
+    /// </summary>
+    public static (int Start, int End)[]? Origins(ReadOnlySpan<char> text)
+    {
+        if (Apply(text).SequenceEqual(text))
+        {
+            return null;
+        }
+
+        var origins = new List<(int Start, int End)>(text.Length);
+        for (var start = 0; start < text.Length;)
+        {
+            var end = start;
+            do
+            {
+                Rune.DecodeFromUtf16(text[end..], out _, out var length);
+                end += length;
+            }
+            while (end < text.Length && !BeginsAnew(text[end..]));
+
+            var stretch = text[start..end];
+            var composed = Apply(stretch);
+            var changed = !composed.SequenceEqual(stretch);
+            for (var i = 0; i < composed.Length; i++)
+            {
+                origins.Add(changed ? (start, end) : (start + i, start + i + 1));
+            }
+
+            start = end;
+        }
+
+        return [.. origins];
+    }
+
+    /// <summary>Whether the first character neither moves past nor composes with one before it.</summary>
+    private static bool BeginsAnew(ReadOnlySpan<char> text)
+    {
+        Rune.DecodeFromUtf16(text, out _, out var length);
+        var first = Decompose(text[..length])[0];
+        return ClassOf(first) == 0 && !Tables.Seconds.Contains(first)
+            && first - FirstVowel is not (>= 0 and < Vowels) && first - BeforeTrails is not (> 0 and < Trails);
+    }
+
     private static List<int> Decompose(ReadOnlySpan<char> text)
     {
         var result = new List<int>(text.Length);
@@ -155,6 +200,9 @@ internal static class CanonicalComposition
         public static Dictionary<int, int[]> Decompositions { get; } = ReadDecompositions();
 
         public static Dictionary<(int First, int Second), int> Compositions { get; } = ReadCompositions();
+
+        /// <summary>What may join the character before it.</summary>
+        public static HashSet<int> Seconds { get; } = [.. Compositions.Keys.Select(pair => pair.Second)];
 
         public static Dictionary<int, byte> Classes { get; } = ReadClasses();
 

@@ -22,10 +22,15 @@ internal enum SplitBehavior
 /// <summary>Cuts a text into the pieces that byte-pair encoding never merges across.</summary>
 internal abstract record PreTokenizer
 {
-    public delegate void PieceHandler(ReadOnlySpan<char> piece);
+    /// <param name="piece">Part of the text.</param>
+    /// <param name="start">Where it begins, counted as the text's own beginning is.</param>
+    public delegate void PieceHandler(ReadOnlySpan<char> piece, int start);
 
     /// <summary>Hands on the pieces in order; none is empty.</summary>
-    public abstract void Split(ReadOnlySpan<char> text, PieceHandler onPiece);
+    /// <param name="text">Any text.</param>
+    /// <param name="start">What its beginning counts as.</param>
+    /// <param name="onPiece">Receives the pieces.</param>
+    public abstract void Split(ReadOnlySpan<char> text, int start, PieceHandler onPiece);
 }
 
 /// <summary>Splits at the matches of a pattern.</summary>
@@ -33,13 +38,13 @@ internal sealed record SplitPreTokenizer(string Pattern, bool IsRegex, SplitBeha
 {
     private readonly SplitPattern _pattern = IsRegex ? SplitPattern.FromRegex(Pattern) : SplitPattern.FromText(Pattern);
 
-    public override void Split(ReadOnlySpan<char> text, PieceHandler onPiece)
+    public override void Split(ReadOnlySpan<char> text, int start, PieceHandler onPiece)
     {
-        foreach (var (start, end) in Join(Segments(text)))
+        foreach (var (from, to) in Join(Segments(text)))
         {
-            if (start < end)
+            if (from < to)
             {
-                onPiece(text[start..end]);
+                onPiece(text[from..to], start + from);
             }
         }
     }
@@ -108,30 +113,30 @@ internal sealed record ByteLevelPreTokenizer(bool AddPrefixSpace, bool TrimOffse
 
     private readonly SplitPattern? _pattern = UseRegex ? SplitPattern.FromRegex(Pattern) : null;
 
-    public override void Split(ReadOnlySpan<char> text, PieceHandler onPiece)
+    public override void Split(ReadOnlySpan<char> text, int start, PieceHandler onPiece)
     {
         if (AddPrefixSpace && !text.StartsWith(' '))
         {
-            SplitPrefixed($" {text}", onPiece);
+            SplitPrefixed($" {text}", start - 1, onPiece);
         }
         else
         {
-            SplitPrefixed(text, onPiece);
+            SplitPrefixed(text, start, onPiece);
         }
     }
 
     /// <summary>The pattern leaves no gaps: every character is a letter, a number, white space or none of them.</summary>
-    private void SplitPrefixed(ReadOnlySpan<char> text, PieceHandler onPiece)
+    private void SplitPrefixed(ReadOnlySpan<char> text, int start, PieceHandler onPiece)
     {
         if (_pattern is null)
         {
-            onPiece(text);
+            onPiece(text, start);
             return;
         }
 
-        foreach (var (start, end) in _pattern.Matches(text))
+        foreach (var (from, to) in _pattern.Matches(text))
         {
-            onPiece(text[start..end]);
+            onPiece(text[from..to], start + from);
         }
     }
 }
@@ -139,7 +144,7 @@ internal sealed record ByteLevelPreTokenizer(bool AddPrefixSpace, bool TrimOffse
 /// <summary>Each stage splits the pieces of the one before.</summary>
 internal sealed record SequencePreTokenizer(IReadOnlyList<PreTokenizer> Stages) : PreTokenizer
 {
-    public override void Split(ReadOnlySpan<char> text, PieceHandler onPiece)
+    public override void Split(ReadOnlySpan<char> text, int start, PieceHandler onPiece)
     {
         var handler = onPiece;
         for (var i = Stages.Count - 1; i >= 0; i--)
@@ -147,8 +152,9 @@ internal sealed record SequencePreTokenizer(IReadOnlyList<PreTokenizer> Stages) 
             handler = Before(Stages[i], handler);
         }
 
-        handler(text);
+        handler(text, start);
     }
 
-    private static PieceHandler Before(PreTokenizer stage, PieceHandler next) => text => stage.Split(text, next);
+    private static PieceHandler Before(PreTokenizer stage, PieceHandler next) =>
+        (text, start) => stage.Split(text, start, next);
 }

@@ -28,10 +28,11 @@ public sealed class Tokenizer
         _definition = definition;
         _configuration = configuration;
         _model = new BytePairModel(definition.Vocabulary);
+        bool Normalized(AddedToken token) => definition.NormalizeToNfc && token.Normalized;
         _splitter = new AddedTokenSplitter(
-            definition.AddedTokens.Where(token => !token.Normalized).Select(token => (token.Content, token)));
+            definition.AddedTokens.Where(token => !Normalized(token)).Select(token => (token.Content, token)));
         _normalizedSplitter = new AddedTokenSplitter(
-            definition.AddedTokens.Where(token => token.Normalized).Select(token => (Normalize(token.Content), token)));
+            definition.AddedTokens.Where(Normalized).Select(token => (Normalize(token.Content), token)));
         _addedIds = definition.AddedTokens.DistinctBy(token => token.Content).ToDictionary(token => token.Content, token => token.Id);
         _entries = BuildEntries(definition);
         _prefix = [.. definition.Prefix.Select(token => _addedIds[token])];
@@ -107,20 +108,49 @@ public sealed class Tokenizer
     public int[] Encode(ReadOnlySpan<char> text, bool addSpecialTokens = false)
     {
         var ids = new List<int>((text.Length / 3) + 4);
-        AddedTokenSplitter.TextHandler onPlain = plain => _definition.PreTokenizer.Split(plain, piece => _model.Encode(piece, ids));
-        void OnToken(AddedToken token) => ids.Add(token.Id);
+        AddedTokenSplitter.TextHandler onPlain = (plain, _) => _definition.PreTokenizer.Split(plain, 0, (piece, _) => _model.Encode(piece, ids));
+        void OnToken(AddedToken token, int start, int end) => ids.Add(token.Id);
         if (addSpecialTokens)
         {
             ids.AddRange(_prefix);
         }
 
-        _splitter.Split(text, stretch => _normalizedSplitter.Split(NormalizedSpan(stretch), onPlain, OnToken), OnToken);
+        _splitter.Split(text, (stretch, _) => _normalizedSplitter.Split(NormalizedSpan(stretch), onPlain, OnToken), OnToken);
         if (addSpecialTokens)
         {
             ids.AddRange(_suffix);
         }
 
         return [.. ids];
+    }
+
+    /// <summary>
+    /// The ids of a text, each with the range of the text behind it, as Hugging Face's encodings have it but counted in
+    /// UTF-16 units. A token that holds a part of a character's bytes has the whole character; of text that NFC changes,
+    /// all that changed together; one that stands around the text an empty range at its beginning. Spaces at the ends of
+    /// a range are left out where the post-processor says <c>trim_offsets</c>.
+    /// </summary>
+    /// <param name="text">Any text.</param>
+    /// <param name="addSpecialTokens">Whether to put around it what the post-processor's template says.</param>
+    /// <exception cref="InvalidOperationException">As for <see cref="Encode"/>.</exception>
+    public TokenSpan[] EncodeWithOffsets(ReadOnlySpan<char> text, bool addSpecialTokens = false)
+    {
+        var locator = new TokenLocator(this, _model, _definition.TrimOffsets);
+        void OnToken(AddedToken token, int start, int end) => locator.Spans.Add(new TokenSpan(token.Id, start, end));
+        void OnPlain(ReadOnlySpan<char> plain, int least) =>
+            _definition.PreTokenizer.Split(plain, least, (piece, start) => locator.Add(piece, start, least));
+        _splitter.Split(
+            text,
+            (stretch, start) =>
+            {
+                var first = locator.Spans.Count;
+                _normalizedSplitter.Split(NormalizedSpan(stretch), OnPlain, OnToken);
+                locator.Map(first, _definition.NormalizeToNfc ? CanonicalComposition.Origins(stretch) : null, start);
+            },
+            OnToken);
+        return addSpecialTokens
+            ? [.. _prefix.Select(id => new TokenSpan(id, 0, 0)), .. locator.Spans, .. _suffix.Select(id => new TokenSpan(id, 0, 0))]
+            : [.. locator.Spans];
     }
 
     /// <summary>The text of the ids. Bytes that are not UTF-8 become U+FFFD.</summary>

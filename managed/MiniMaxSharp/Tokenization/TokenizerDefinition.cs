@@ -9,6 +9,9 @@ internal sealed record TokenizerDefinition(
     /// <summary>Whether text is brought to Unicode's normalisation form C first.</summary>
     public bool NormalizeToNfc { get; init; }
 
+    /// <summary>Whether the range of a token leaves out the spaces at its ends, as ByteLevel does after the model.</summary>
+    public bool TrimOffsets { get; init; }
+
     /// <summary>Added tokens, by content, that a finished sequence begins with.</summary>
     public IReadOnlyList<string> Prefix { get; init; } = [];
 

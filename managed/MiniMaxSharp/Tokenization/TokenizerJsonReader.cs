@@ -26,12 +26,13 @@ internal static class TokenizerJsonReader
             throw decoder.Error($"the decoder '{Kind(decoder)}' is not supported, only ByteLevel");
         }
 
-        var (prefix, suffix) = root.TryGet("post_processor", out var processor) ? ReadPostProcessor(processor, added) : ([], []);
+        var (prefix, suffix, trim) = root.TryGet("post_processor", out var processor) ? ReadPostProcessor(processor, added) : ([], [], false);
         return new TokenizerDefinition(vocabulary, added, preTokenizer)
         {
             NormalizeToNfc = root.TryGet("normalizer", out var normalizer) && ReadNormalizer(normalizer),
             Prefix = prefix,
             Suffix = suffix,
+            TrimOffsets = trim,
         };
     }
 
@@ -243,18 +244,22 @@ internal static class TokenizerJsonReader
     private static IEnumerable<PreTokenizer> Flatten(PreTokenizer preTokenizer) =>
         preTokenizer is SequencePreTokenizer sequence ? sequence.Stages.SelectMany(Flatten) : [preTokenizer];
 
-    private static (IReadOnlyList<string> Prefix, IReadOnlyList<string> Suffix) ReadPostProcessor(
+    private static (IReadOnlyList<string> Prefix, IReadOnlyList<string> Suffix, bool Trim) ReadPostProcessor(
         JsonCursor processor, IReadOnlyList<AddedToken> added)
     {
         switch (Kind(processor))
         {
             case "ByteLevel":
-                return ([], []);
+                return ([], [], processor.GetBool("trim_offsets", true));
             case "TemplateProcessing":
-                return ReadTemplate(processor, added);
+                var (prefix, suffix) = ReadTemplate(processor, added);
+                return (prefix, suffix, false);
             case "Sequence":
                 var parts = processor.Get("processors").Items().Select(part => ReadPostProcessor(part, added)).ToList();
-                return ([.. Enumerable.Reverse(parts).SelectMany(part => part.Prefix)], [.. parts.SelectMany(part => part.Suffix)]);
+                return (
+                    [.. Enumerable.Reverse(parts).SelectMany(part => part.Prefix)],
+                    [.. parts.SelectMany(part => part.Suffix)],
+                    parts.Any(part => part.Trim));
             case var other:
                 throw processor.Error($"the post-processor '{other}' is not supported, only ByteLevel, TemplateProcessing and Sequence");
         }

@@ -98,12 +98,29 @@ internal static class TokenizerJsonWriter
     {
         json.WritePropertyName("post_processor");
         var special = definition.Prefix.Concat(definition.Suffix).Distinct().ToList();
+        var bytes = new ByteLevelPreTokenizer(AddPrefixSpace: false, definition.TrimOffsets, UseRegex: true);
         if (special.Count == 0)
         {
-            WritePreTokenizer(json, new ByteLevelPreTokenizer(AddPrefixSpace: false, TrimOffsets: false, UseRegex: true));
-            return;
+            WritePreTokenizer(json, bytes);
         }
+        else if (!definition.TrimOffsets)
+        {
+            WriteTemplate(json, definition, special);
+        }
+        else
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "Sequence");
+            json.WriteStartArray("processors");
+            WritePreTokenizer(json, bytes);
+            WriteTemplate(json, definition, special);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+    }
 
+    private static void WriteTemplate(Utf8JsonWriter json, TokenizerDefinition definition, List<string> special)
+    {
         json.WriteStartObject();
         json.WriteString("type", "TemplateProcessing");
         json.WriteStartArray("single");
