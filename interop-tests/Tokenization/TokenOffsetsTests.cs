@@ -56,14 +56,14 @@ public class TokenOffsetsTests
     [Theory]
     [InlineData("true and", "0-4 4-8")]
     [InlineData("€", "0-1 0-1 0-1")]
-    [InlineData("a😀", "0-1 1-3 1-3 1-3 1-3")]
+    [InlineData("a😀", "0-1 1-3 1-3 1-3")]
     [InlineData("true<end_of_sentence> true", "0-4 4-21 21-26")]
     [InlineData("", "")]
     public void RangesCountUnits(string text, string expected) => Assert.Equal(expected, Ranges(s_tokenizer, text));
 
     [Theory]
-    [InlineData("e\u0301 and", "0-2 0-2 2-6")]
-    [InlineData("true e\u0301\u0323\u0301 and", "0-4 4-5 5-9 5-9 5-9 5-9 5-9 9-13")]
+    [InlineData("e\u0301 and", "0-2 2-6")]
+    [InlineData("true e\u0301\u0323\u0301 and", "0-4 4-5 5-9 5-9 5-9 5-9 5-9 5-9 5-9 9-13")]
     [InlineData("\u1112\u1161\u11ab<end_of_sentence>\u212b", "0-3 0-3 0-3 3-20 20-21 20-21")]
     public void WhatIsComposedTogetherHasOneRange(string text, string expected) => Assert.Equal(expected, Ranges(s_composing, text));
 
@@ -97,7 +97,7 @@ public class TokenOffsetsTests
         tokenizer.Save(folder.Path);
         foreach (var each in new[] { tokenizer, Tokenizer.Load(folder.Path) })
         {
-            Assert.Equal("0-0 0-4 4-9 9-12 13-16", Ranges(each, "true <t> <t> and", special: true));
+            Assert.Equal("0-0 0-4 4-9 9-13 13-17", Ranges(each, "true <t> <t> true", special: true));
         }
     }
 
