@@ -56,7 +56,7 @@ public sealed class JsonLinesCommandTests : IDisposable
     [Fact]
     public void LinesAreReadAsJavaScriptReadsThem()
     {
-        byte[] broken = [.. "{\"text\":\r\"a\", \"text\": \"\u2028"u8, 0xE4, 0xB8, 0xC3, 0xA9, 0xFF, .. "\\ud83d\\ude00\"}\n\n{\"text\": \"\"}"u8];
+        byte[] broken = [.. "{\"text\":\r\"a\", \"text\": \"\u2028"u8, 0xE4, 0xB8, 0xC3, 0xA9, 0xFF, .. "\\ud83d\\ude00\", \"te\\ud800\": 1}\n\n{\"text\": \"\"}"u8];
         File.WriteAllBytes(Input, broken);
         Assert.Equal(0, Run("tokenize", Goldens.Directory));
         var expected = Tokenizer.Load(Goldens.Directory).Encode("\u2028\uFFFDé\uFFFD😀");

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using MiniMaxSharp.Checkpoints;
+using MiniMaxSharp.Tokenization;
 
 namespace MiniMaxSharp.Cli;
 
@@ -39,11 +40,18 @@ internal static class JsonLines
     public static JsonElement Get(JsonElement line, string name) =>
         TryGet(line, name) ?? throw new InvalidDataException($"the property '{name}' is missing");
 
-    /// <summary>A property, null where it is missing or null.</summary>
-    public static JsonElement? TryGet(JsonElement line, string name) =>
-        line.ValueKind != JsonValueKind.Object ? throw new InvalidDataException($"expected an object, found {line.ValueKind}")
-        : line.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value
-        : null;
+    /// <summary>A property, the last of its name; null where it is missing or null.</summary>
+    public static JsonElement? TryGet(JsonElement line, string name)
+    {
+        if (line.ValueKind != JsonValueKind.Object)
+        {
+            throw new InvalidDataException($"expected an object, found {line.ValueKind}");
+        }
+
+        // JsonElement's own search stumbles over other names that are not valid Unicode.
+        JsonElement value = line.EnumerateObject().LastOrDefault(property => JsonText.NameOf(property) == name).Value;
+        return value.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? null : value;
+    }
 
     public static JsonElement Expect(this JsonElement element, JsonValueKind kind, string name) =>
         element.ValueKind == kind ? element : throw new InvalidDataException($"'{name}' must be of kind {kind}, not {element.ValueKind}");
