@@ -1,8 +1,11 @@
 using MiniMaxSharp.Checkpoints;
 using MiniMaxSharp.Models;
+using MiniMaxSharp.Tests.Support;
 
 namespace MiniMaxSharp.Tests.Checkpoints;
 
+/// <summary>Weights from files into a model. Alone, as it looks at the memory of the whole process.</summary>
+[Collection("threads")]
 public sealed class ModelLoaderTests : IDisposable
 {
     private static readonly MiniMaxConfig Config = new()
@@ -140,6 +143,24 @@ public sealed class ModelLoaderTests : IDisposable
     }
 
     [Fact]
+    public void ATruncatedShardIsNamed()
+    {
+        using (MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(Config, _device, 5))
+        {
+            model.Save(_folder.Root, 20_000);
+        }
+
+        string shard = Directory.GetFiles(_folder.Root, "model-00003-of-*").Single();
+        using (FileStream stream = File.OpenWrite(shard))
+        {
+            stream.SetLength(stream.Length - 4);
+        }
+
+        using SafetensorsFile whole = SafetensorsFile.Open(Directory.GetFiles(_folder.Root, "model-00002-of-*").Single());
+        Refused(Path.GetFileName(shard), "tensor '");
+    }
+
+    [Fact]
     public void ProgressGrowsToOneAndCancellationStops()
     {
         Rewrite(source => source);
@@ -158,7 +179,7 @@ public sealed class ModelLoaderTests : IDisposable
                 cancellation.Cancel();
             }
         });
-        Assert.Throws<OperationCanceledException>(() => MiniMaxForCausalLM.Load(_folder.Root, _device, null, cancelled, cancellation.Token));
+        Assert.Throws<OperationCanceledException>(() => MiniMaxForCausalLM.Load(_folder.Root, _device, progress: cancelled, cancellation: cancellation.Token));
         Assert.Equal(live, Device.LiveBytes);
     }
 
@@ -175,6 +196,27 @@ public sealed class ModelLoaderTests : IDisposable
         long before = GC.GetAllocatedBytesForCurrentThread();
         MiniMaxForCausalLM.Load(_folder.Root, _device).Dispose();
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    // Pages of a mapped file count as memory of the process until they are unmapped.
+    [Fact]
+    public void OfTheFileNoMoreThanATensorIsInMemory()
+    {
+        const string Status = "/proc/self/status";
+        if (!File.Exists(Status))
+        {
+            return;
+        }
+
+        Holes.Write(_folder.Root, Config with { HiddenSize = 256, IntermediateSize = 2048, NumLocalExperts = 12, VocabSize = 20_000 }, "BF16");
+        long before = FilePages(), most = 0;
+        MiniMaxForCausalLM.Load(_folder.Root, _device, progress: new Reporter(_ => most = Math.Max(most, FilePages()))).Dispose();
+        Assert.True(new FileInfo(_folder["model.safetensors"]).Length > 120 << 20);
+        Assert.InRange(most - before, long.MinValue, 40 << 20);
+
+        static long FilePages() => 1024 * long.Parse(
+            File.ReadLines(Status).Single(line => line.StartsWith("RssFile:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
+            System.Globalization.CultureInfo.InvariantCulture);
     }
 
     private float[] Logits(MiniMaxForCausalLM model)

@@ -15,6 +15,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
     private readonly MemoryMappedFile _mapping;
     private readonly MemoryMappedViewAccessor _view;
     private readonly byte* _data;
+    private readonly long _dataStart;
     private bool _disposed;
 
     private SafetensorsFile(string path, FileStream stream)
@@ -28,7 +29,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
         try
         {
             var json = new ReadOnlySpan<byte>(start + PrefixBytes, (int)header);
-            _data = start + PrefixBytes + header;
+            _dataStart = PrefixBytes + header;
+            _data = start + _dataStart;
             (Tensors, Metadata) = new SafetensorsHeader(path, json, length - PrefixBytes - header).Parse();
         }
         catch
@@ -139,6 +141,13 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
+    /// <summary>Maps the bytes of one tensor, or of a part of one, apart from the file: what is read there is given back with it.</summary>
+    internal MappedBytes Map(TensorInfo tensor)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new MappedBytes(_mapping, _dataStart + tensor.Offset, tensor.ByteLength);
+    }
+
     internal CheckpointFormatException Error(TensorInfo tensor, string problem) => new($"{Path}: tensor {tensor}: {problem}.");
 
     private long ReadHeaderLength(FileStream stream)
@@ -169,5 +178,34 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
 
         return values;
+    }
+}
+
+/// <summary>
+/// Bytes of a file mapped by themselves. Pages that were read through a mapping count as the process's memory until it is
+/// unmapped, so who copies a checkpoint maps one tensor after the other.
+/// </summary>
+internal sealed unsafe class MappedBytes : IDisposable
+{
+    private readonly MemoryMappedViewAccessor? _view;
+
+    public MappedBytes(MemoryMappedFile file, long start, long length)
+    {
+        // A view of no bytes would be one of the rest of the file.
+        if (length > 0)
+        {
+            _view = file.CreateViewAccessor(start, length, MemoryMappedFileAccess.Read);
+            byte* page = null;
+            _view.SafeMemoryMappedViewHandle.AcquirePointer(ref page);
+            Start = page + _view.PointerOffset;
+        }
+    }
+
+    public byte* Start { get; }
+
+    public void Dispose()
+    {
+        _view?.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view?.Dispose();
     }
 }

@@ -25,12 +25,12 @@ internal static unsafe class TensorReader
         }
 
         int from = StoredTypes.Size(stored.DType), to = tensor.ElementType.Size();
-        byte* source = file.Pointer(stored.Name);
+        using MappedBytes source = file.Map(stored);
         byte[] buffer = same ? [] : new byte[Math.Min(tensor.Count, PieceElements) * to];
         for (long start = 0; start < tensor.Count; start += PieceElements)
         {
             int count = (int)Math.Min(PieceElements, tensor.Count - start);
-            var piece = new ReadOnlySpan<byte>(source + start * from, count * from);
+            var piece = new ReadOnlySpan<byte>(source.Start + start * from, count * from);
             ReadOnlySpan<byte> converted = same ? piece : Convert(piece, stored.DType, tensor.ElementType, buffer.AsSpan(0, count * to));
             if (finite && !IsFinite(converted, tensor.ElementType))
             {
