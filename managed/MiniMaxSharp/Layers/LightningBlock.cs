@@ -23,7 +23,7 @@ internal sealed class LightningBlock : IAttentionBlock
         _gate = parameters.Create(prefix + "output_gate.weight");
         _norm = parameters.Create(prefix + "norm.weight");
         _out = parameters.Create(prefix + "out_proj.weight");
-        float[] slopes = LightningAttention.Slopes(config.NumAttentionHeads, index, config.NumHiddenLayers);
+        float[] slopes = config.Slopes(index);
         _slopes = parameters.Constant(Tensor.From<float>(device, slopes, slopes.Length));
     }
 

@@ -26,7 +26,7 @@ internal sealed class SoftmaxBlock : IAttentionBlock
 
     public Tensor Forward(Tensor y, ForwardPass pass)
     {
-        long d = _config.HeadDim, window = _config.SlidingWindow ?? 0;
+        long d = _config.HeadDim, window = _config.Window;
         Tensor q = Rope.Apply(Linear.Apply(y, _q), pass.Batch.Positions, pass.InverseFrequencies, d);
         Tensor k = Rope.Apply(Linear.Apply(y, _k), pass.Batch.Positions, pass.InverseFrequencies, d);
         Tensor v = Linear.Apply(y, _v);

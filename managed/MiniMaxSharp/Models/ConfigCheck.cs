@@ -5,7 +5,13 @@ internal static class ConfigCheck
 {
     /// <summary>The first problem; null if there is none.</summary>
     public static string? Problem(MiniMaxConfig c) =>
-        Sizes(c) ?? Heads(c) ?? Layers(c) ?? Numbers(c) ?? Tokens(c);
+        Sizes(c) ?? Heads(c) ?? Layers(c) ?? Numbers(c) ?? Tokens(c) ?? (c.IsTransformers ? NotInTransformers(c) : null);
+
+    private static string? NotInTransformers(MiniMaxConfig c) =>
+        !c.Postnorm ? "postnorm is false, but transformers' minimax always takes the residual after the norm"
+        : c.SharedIntermediateSize > 0 ? $"shared_intermediate_size is {c.SharedIntermediateSize}, but transformers' minimax has no shared MLP"
+        : c.SlidingWindow == 1 ? "sliding_window is 1, it should be at least 2"
+        : null;
 
     private static string? Sizes(MiniMaxConfig c)
     {
@@ -60,16 +66,17 @@ internal static class ConfigCheck
             return $"num_hidden_layers is {c.NumHiddenLayers}, it should be at least 2 (decay slopes divide by one less)";
         }
 
+        string list = c.IsTransformers ? "layer_types" : "attn_type_list";
         if (c.AttnTypeList.Count != c.NumHiddenLayers)
         {
-            return $"attn_type_list has {c.AttnTypeList.Count} entries, but num_hidden_layers is {c.NumHiddenLayers}";
+            return $"{list} has {c.AttnTypeList.Count} entries, but num_hidden_layers is {c.NumHiddenLayers}";
         }
 
         for (int i = 0; i < c.AttnTypeList.Count; i++)
         {
             if (c.AttnTypeList[i] is not (0 or 1))
             {
-                return $"attn_type_list[{i}] is {c.AttnTypeList[i]}, it should be 0 (lightning) or 1 (softmax)";
+                return $"{list}[{i}] is {c.AttnTypeList[i]}, it should be 0 (lightning) or 1 (softmax)";
             }
         }
 
@@ -84,12 +91,12 @@ internal static class ConfigCheck
         [
             ("rope_theta", c.RopeTheta, c.RopeTheta > 0),
             ("rms_norm_eps", c.RmsNormEps, c.RmsNormEps > 0),
-            ("layernorm_linear_attention_alpha", c.LayernormLinearAttentionAlpha, true),
-            ("layernorm_linear_attention_beta", c.LayernormLinearAttentionBeta, true),
-            ("layernorm_full_attention_alpha", c.LayernormFullAttentionAlpha, true),
-            ("layernorm_full_attention_beta", c.LayernormFullAttentionBeta, true),
-            ("layernorm_mlp_alpha", c.LayernormMlpAlpha, true),
-            ("layernorm_mlp_beta", c.LayernormMlpBeta, true),
+            (ConfigJson.Factor(c.IsTransformers, "linear_attention_alpha"), c.LayernormLinearAttentionAlpha, true),
+            (ConfigJson.Factor(c.IsTransformers, "linear_attention_beta"), c.LayernormLinearAttentionBeta, true),
+            (ConfigJson.Factor(c.IsTransformers, "full_attention_alpha"), c.LayernormFullAttentionAlpha, true),
+            (ConfigJson.Factor(c.IsTransformers, "full_attention_beta"), c.LayernormFullAttentionBeta, true),
+            (ConfigJson.Factor(c.IsTransformers, "mlp_alpha"), c.LayernormMlpAlpha, true),
+            (ConfigJson.Factor(c.IsTransformers, "mlp_beta"), c.LayernormMlpBeta, true),
             ("router_aux_loss_coef", c.RouterAuxLossCoef, c.RouterAuxLossCoef >= 0),
             ("router_jitter_noise", c.RouterJitterNoise, c.RouterJitterNoise is >= 0 and < 1),
             ("attention_dropout", c.AttentionDropout, c.AttentionDropout is >= 0 and < 1),
@@ -113,9 +120,9 @@ internal static class ConfigCheck
             return $"hidden_act is '{c.HiddenAct}', only 'silu' is supported";
         }
 
-        if (c.ModelType is not ("minimax_m1" or "MiniMaxM1"))
+        if (c.ModelType is not ("minimax_m1" or "MiniMaxM1" or "minimax_text_01" or "MiniMaxText01" or MiniMaxConfig.Transformers))
         {
-            return $"model_type is '{c.ModelType}', not 'minimax_m1' or 'MiniMaxM1'";
+            return $"model_type is '{c.ModelType}'; 'minimax_m1', 'MiniMaxM1', 'minimax_text_01', 'MiniMaxText01' and 'minimax' are supported";
         }
 
         if (c.BosTokenId is { } bos && bos < 0)

@@ -3,7 +3,12 @@ using MiniMaxSharp.Checkpoints;
 
 namespace MiniMaxSharp.Models;
 
-/// <summary>config.json in and out. A key that is missing or null takes its default, where it has one.</summary>
+/// <summary>
+/// config.json in and out. A key that is missing or null takes its default, where it has one. Transformers' minimax has
+/// layer_types for attn_type_list, other names for α and β, and rope_parameters. Its released configuration says beside them
+/// with how many features a head was trained to be rotated, in rotary_dim, which that class does not read: it is followed
+/// here as far as heads are that wide, and otherwise whole heads are rotated.
+/// </summary>
 internal static class ConfigJson
 {
     public const string FileName = "config.json";
@@ -11,34 +16,38 @@ internal static class ConfigJson
 
     public static MiniMaxConfig Read(string file)
     {
-        var keys = new Keys(file);
+        var keys = new Keys(file, JsonFile.ReadObject(file));
+        var defaults = new MiniMaxConfig();
+        string type = keys.Text("model_type") ?? defaults.ModelType;
+        bool transformers = type == MiniMaxConfig.Transformers;
         int hidden = keys.Int("hidden_size"), heads = keys.Int("num_attention_heads");
         int headDim = keys.OptionalInt("head_dim") ?? (heads == 0 ? 0 : hidden / heads);
-        var defaults = new MiniMaxConfig();
+        (int rotary, double theta) = transformers ? TransformersRope(keys, headDim)
+            : (keys.OptionalInt("rotary_dim") ?? headDim, keys.Number("rope_theta", defaults.RopeTheta));
         return new MiniMaxConfig
         {
-            ModelType = keys.Text("model_type") ?? defaults.ModelType,
+            ModelType = type,
             HiddenSize = hidden,
             NumHiddenLayers = keys.Int("num_hidden_layers"),
             NumAttentionHeads = heads,
-            NumKeyValueHeads = keys.Int("num_key_value_heads"),
+            NumKeyValueHeads = transformers ? keys.OptionalInt("num_key_value_heads") ?? heads : keys.Int("num_key_value_heads"),
             HeadDim = headDim,
-            AttnTypeList = keys.List("attn_type_list") ?? throw keys.Error("attn_type_list", "is missing"),
-            RotaryDim = keys.OptionalInt("rotary_dim") ?? headDim,
-            RopeTheta = keys.Number("rope_theta", defaults.RopeTheta),
+            AttnTypeList = transformers ? LayerTypes(keys) : keys.List("attn_type_list") ?? throw keys.Error("attn_type_list", "is missing"),
+            RotaryDim = rotary,
+            RopeTheta = theta,
             MaxPositionEmbeddings = keys.Long("max_position_embeddings", defaults.MaxPositionEmbeddings),
             IntermediateSize = keys.Int("intermediate_size"),
             NumLocalExperts = keys.Int("num_local_experts"),
             NumExpertsPerTok = keys.Int("num_experts_per_tok"),
             HiddenAct = keys.Text("hidden_act") ?? defaults.HiddenAct,
             RmsNormEps = keys.Number("rms_norm_eps", defaults.RmsNormEps),
-            Postnorm = keys.Bool("postnorm", false),
-            LayernormLinearAttentionAlpha = keys.Number("layernorm_linear_attention_alpha", 1),
-            LayernormLinearAttentionBeta = keys.Number("layernorm_linear_attention_beta", 1),
-            LayernormFullAttentionAlpha = keys.Number("layernorm_full_attention_alpha", 1),
-            LayernormFullAttentionBeta = keys.Number("layernorm_full_attention_beta", 1),
-            LayernormMlpAlpha = keys.Number("layernorm_mlp_alpha", 1),
-            LayernormMlpBeta = keys.Number("layernorm_mlp_beta", 1),
+            Postnorm = keys.Bool("postnorm", transformers),
+            LayernormLinearAttentionAlpha = keys.Number(Factor(transformers, "linear_attention_alpha"), 1),
+            LayernormLinearAttentionBeta = keys.Number(Factor(transformers, "linear_attention_beta"), 1),
+            LayernormFullAttentionAlpha = keys.Number(Factor(transformers, "full_attention_alpha"), 1),
+            LayernormFullAttentionBeta = keys.Number(Factor(transformers, "full_attention_beta"), 1),
+            LayernormMlpAlpha = keys.Number(Factor(transformers, "mlp_alpha"), 1),
+            LayernormMlpBeta = keys.Number(Factor(transformers, "mlp_beta"), 1),
             SharedIntermediateSize = keys.OptionalInt("shared_intermediate_size") ?? 0,
             SharedMoeMode = keys.Text("shared_moe_mode") ?? defaults.SharedMoeMode,
             RouterAuxLossCoef = keys.Number("router_aux_loss_coef", defaults.RouterAuxLossCoef),
@@ -51,7 +60,7 @@ internal static class ConfigJson
             InitializerRange = keys.Number("initializer_range", defaults.InitializerRange),
             BosTokenId = keys.OptionalInt("bos_token_id"),
             EosTokenIds = keys.OneOrMore("eos_token_id"),
-            TorchDtype = keys.Text("torch_dtype"),
+            TorchDtype = keys.Text("torch_dtype") ?? keys.Text("dtype"),
             Other = keys.Rest(),
         };
     }
@@ -64,9 +73,7 @@ internal static class ConfigJson
         writer.WriteNumber("num_attention_heads", c.NumAttentionHeads);
         writer.WriteNumber("num_key_value_heads", c.NumKeyValueHeads);
         writer.WriteNumber("head_dim", c.HeadDim);
-        WriteList(writer, "attn_type_list", c.AttnTypeList);
-        writer.WriteNumber("rotary_dim", c.RotaryDim);
-        writer.WriteNumber("rope_theta", c.RopeTheta);
+        WriteLayers(writer, c);
         writer.WriteNumber("max_position_embeddings", c.MaxPositionEmbeddings);
         writer.WriteNumber("intermediate_size", c.IntermediateSize);
         writer.WriteNumber("num_local_experts", c.NumLocalExperts);
@@ -74,12 +81,12 @@ internal static class ConfigJson
         writer.WriteString("hidden_act", c.HiddenAct);
         writer.WriteNumber("rms_norm_eps", c.RmsNormEps);
         writer.WriteBoolean("postnorm", c.Postnorm);
-        writer.WriteNumber("layernorm_linear_attention_alpha", c.LayernormLinearAttentionAlpha);
-        writer.WriteNumber("layernorm_linear_attention_beta", c.LayernormLinearAttentionBeta);
-        writer.WriteNumber("layernorm_full_attention_alpha", c.LayernormFullAttentionAlpha);
-        writer.WriteNumber("layernorm_full_attention_beta", c.LayernormFullAttentionBeta);
-        writer.WriteNumber("layernorm_mlp_alpha", c.LayernormMlpAlpha);
-        writer.WriteNumber("layernorm_mlp_beta", c.LayernormMlpBeta);
+        writer.WriteNumber(Factor(c.IsTransformers, "linear_attention_alpha"), c.LayernormLinearAttentionAlpha);
+        writer.WriteNumber(Factor(c.IsTransformers, "linear_attention_beta"), c.LayernormLinearAttentionBeta);
+        writer.WriteNumber(Factor(c.IsTransformers, "full_attention_alpha"), c.LayernormFullAttentionAlpha);
+        writer.WriteNumber(Factor(c.IsTransformers, "full_attention_beta"), c.LayernormFullAttentionBeta);
+        writer.WriteNumber(Factor(c.IsTransformers, "mlp_alpha"), c.LayernormMlpAlpha);
+        writer.WriteNumber(Factor(c.IsTransformers, "mlp_beta"), c.LayernormMlpBeta);
         writer.WriteNumber("shared_intermediate_size", c.SharedIntermediateSize);
         writer.WriteString("shared_moe_mode", c.SharedMoeMode);
         writer.WriteNumber("router_aux_loss_coef", c.RouterAuxLossCoef);
@@ -107,9 +114,67 @@ internal static class ConfigJson
         if (!c.Other.ContainsKey(Architectures))
         {
             writer.WriteStartArray(Architectures);
-            writer.WriteStringValue("MiniMaxM1ForCausalLM");
+            writer.WriteStringValue(c.IsTransformers ? "MiniMaxForCausalLM" : c.ModelType is "minimax_text_01" or "MiniMaxText01" ? "MiniMaxText01ForCausalLM" : "MiniMaxM1ForCausalLM");
             writer.WriteEndArray();
         }
+    }
+
+    /// <summary>The key of an α or β.</summary>
+    public static string Factor(bool transformers, string name) => transformers
+        ? $"{name.Replace("attention", "attn", StringComparison.Ordinal)}_factor"
+        : $"layernorm_{name}";
+
+    private static int[] LayerTypes(Keys keys) => keys.Texts("layer_types") is { } names
+        ? Array.ConvertAll(names, name => name switch
+        {
+            "linear_attention" => 0,
+            "full_attention" => 1,
+            _ => throw keys.Error("layer_types", $"has '{name}', only 'linear_attention' and 'full_attention' are supported"),
+        })
+        : throw keys.Error("layer_types", "is missing");
+
+    private static (int RotaryDim, double Theta) TransformersRope(Keys keys, int headDim)
+    {
+        // rope_scaling, and rope_theta on its own, are how versions before 5 had it.
+        Keys? rope = keys.Section("rope_parameters"), scaling = keys.Section("rope_scaling");
+        foreach (Keys? section in new[] { rope, scaling })
+        {
+            foreach (string key in new[] { "rope_type", "type" })
+            {
+                if (section?.Text(key) is { } kind and not "default")
+                {
+                    throw section.Error(key, $"is '{kind}', only 'default' is supported");
+                }
+            }
+        }
+
+        double theta = keys.Number("rope_theta", 1e6), share = rope?.Number("partial_rotary_factor", 0) ?? 0;
+        int rotary = keys.OptionalInt("rotary_dim") is { } trained && trained <= headDim ? trained : headDim;
+        return (share == 0 ? rotary : (int)(headDim * share + 1e-6), rope?.Number("rope_theta", theta) ?? theta);
+    }
+
+    private static void WriteLayers(Utf8JsonWriter writer, MiniMaxConfig c)
+    {
+        writer.WriteNumber("rotary_dim", c.RotaryDim);
+        writer.WriteNumber("rope_theta", c.RopeTheta);
+        if (!c.IsTransformers)
+        {
+            WriteList(writer, "attn_type_list", c.AttnTypeList);
+            return;
+        }
+
+        writer.WriteStartArray("layer_types");
+        foreach (int type in c.AttnTypeList)
+        {
+            writer.WriteStringValue(type == 0 ? "linear_attention" : "full_attention");
+        }
+
+        writer.WriteEndArray();
+        writer.WriteStartObject("rope_parameters");
+        writer.WriteString("rope_type", "default");
+        writer.WriteNumber("rope_theta", c.RopeTheta);
+        writer.WriteNumber("partial_rotary_factor", (double)c.RotaryDim / c.HeadDim);
+        writer.WriteEndObject();
     }
 
     private static void WriteOptional(Utf8JsonWriter writer, string key, int? value)
@@ -149,9 +214,8 @@ internal static class ConfigJson
     }
 
     /// <summary>The keys of a file; remembers which were asked for.</summary>
-    private sealed class Keys(string file)
+    private sealed class Keys(string file, JsonElement root, string prefix = "")
     {
-        private readonly JsonElement _root = JsonFile.ReadObject(file);
         private readonly HashSet<string> _known = new(StringComparer.Ordinal);
 
         public int Int(string key) => OptionalInt(key) ?? throw Error(key, "is missing");
@@ -207,13 +271,36 @@ internal static class ConfigJson
                 : throw Wrong(key, value, "an array");
         }
 
+        public string[]? Texts(string key)
+        {
+            if (Find(key) is not { } value)
+            {
+                return null;
+            }
+
+            return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(v => v.ValueKind == JsonValueKind.String)
+                ? [.. value.EnumerateArray().Select(v => v.GetString()!)]
+                : throw Wrong(key, value, "an array of strings");
+        }
+
+        /// <summary>An object of keys of its own; null if there is none.</summary>
+        public Keys? Section(string key)
+        {
+            if (Find(key) is not { } value)
+            {
+                return null;
+            }
+
+            return value.ValueKind == JsonValueKind.Object ? new Keys(file, value, $"{prefix}{key}.") : throw Wrong(key, value, "an object");
+        }
+
         public IReadOnlyList<int> OneOrMore(string key) =>
             Find(key) is { ValueKind: JsonValueKind.Number } value ? [ToInt(key, value)] : List(key) ?? [];
 
         public IReadOnlyDictionary<string, JsonElement> Rest()
         {
             var rest = new OrderedDictionary<string, JsonElement>(StringComparer.Ordinal);
-            foreach (JsonProperty property in _root.EnumerateObject())
+            foreach (JsonProperty property in root.EnumerateObject())
             {
                 if (!_known.Contains(property.Name))
                 {
@@ -224,12 +311,12 @@ internal static class ConfigJson
             return rest;
         }
 
-        public CheckpointFormatException Error(string key, string problem) => new($"{file}: {key} {problem}.");
+        public CheckpointFormatException Error(string key, string problem) => new($"{file}: {prefix}{key} {problem}.");
 
         private JsonElement? Find(string key)
         {
             _known.Add(key);
-            return _root.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+            return root.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
         }
 
         private int ToInt(string key, JsonElement value) =>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MiniMaxSharp.Checkpoints;
+using MiniMaxSharp.Ops;
 
 namespace MiniMaxSharp.Models;
 
@@ -7,14 +8,21 @@ namespace MiniMaxSharp.Models;
 public sealed record ParameterSpec(string Name, IReadOnlyList<long> Shape);
 
 /// <summary>
-/// The architecture, as config.json of MiniMax-M1 describes it (arXiv 2506.13585). Keys that are not named here are
+/// The architecture, as config.json of MiniMax-M1 describes it (arXiv 2506.13585); that of MiniMax-Text-01 and of
+/// transformers' minimax are read, too. Keys that are not named here are
 /// kept and written back.
 /// </summary>
 public sealed record MiniMaxConfig
 {
     private const double DeepNormAlpha = 3.5565588200778455;
 
-    /// <summary>Kind of model: minimax_m1 as released, or MiniMaxM1 as in the published code.</summary>
+    /// <summary>The kind of model that Hugging Face's transformers brings itself.</summary>
+    internal const string Transformers = "minimax";
+
+    /// <summary>
+    /// Kind of model: minimax_m1 as released or MiniMaxM1 as in the published code, minimax_text_01 (or MiniMaxText01),
+    /// which is the same, or minimax, which is what transformers calls it: other keys of config.json, and slightly other slopes.
+    /// </summary>
     public string ModelType { get; init; } = "minimax_m1";
 
     /// <summary>Width of the hidden state, C.</summary>
@@ -95,7 +103,7 @@ public sealed record MiniMaxConfig
     /// <summary>Noise on the router's input in training.</summary>
     public double RouterJitterNoise { get; init; }
 
-    /// <summary>Keys further back are not attended to by softmax layers.</summary>
+    /// <summary>Keys further back are not attended to by softmax layers; transformers' minimax counts the token itself among them.</summary>
     public int? SlidingWindow { get; init; }
 
     /// <summary>Whether the LM head is the embedding.</summary>
@@ -121,6 +129,11 @@ public sealed record MiniMaxConfig
 
     /// <summary>Keys of the file that are not named here, in their order; they are written back.</summary>
     public IReadOnlyDictionary<string, JsonElement> Other { get; init; } = new OrderedDictionary<string, JsonElement>();
+
+    internal bool IsTransformers => ModelType == Transformers;
+
+    /// <summary>How far back softmax layers attend; 0: without limit.</summary>
+    internal int Window => SlidingWindow is { } window ? IsTransformers ? window - 1 : window : 0;
 
     /// <summary>(2L)^¼, DeepNorm's factor of the residual.</summary>
     public static double DeepNorm(int layers) => layers == 80 ? DeepNormAlpha : Math.Pow(2 * layers, 0.25);
@@ -155,6 +168,11 @@ public sealed record MiniMaxConfig
             throw new ArgumentException($"The configuration makes no sense: {problem}.");
         }
     }
+
+    /// <summary>Decay slopes of a lightning layer, by head.</summary>
+    internal float[] Slopes(int layer) => IsTransformers
+        ? LightningAttention.TransformersSlopes(NumAttentionHeads, layer, NumHiddenLayers)
+        : LightningAttention.Slopes(NumAttentionHeads, layer, NumHiddenLayers);
 
     /// <summary>Every parameter in Hugging Face's layout.</summary>
     public IEnumerable<ParameterSpec> Parameters()

@@ -7,7 +7,7 @@ internal static class ModelLoader
 {
     /// <summary>
     /// Copies straight from the mapped files, converting to the model's element type: besides the weights there is never
-    /// more than a piece of one tensor. All names, shapes and types are checked before anything is allocated.
+    /// more than one tensor, as it lies in its file. All names, shapes and types are checked before anything is allocated.
     /// </summary>
     /// <param name="checkpoint">The files.</param>
     /// <param name="config">What they should hold.</param>
@@ -22,6 +22,7 @@ internal static class ModelLoader
         CancellationToken cancellation)
     {
         Check(checkpoint, config);
+        CheckSlopes(checkpoint, config);
         cancellation.ThrowIfCancellationRequested();
         string first = config.Parameters().First().Name;
         MiniMaxForCausalLM model = create(checkpoint.Info(first).DType == "BF16" ? ElementType.BFloat16 : ElementType.Float32);
@@ -46,13 +47,14 @@ internal static class ModelLoader
         (model.Config with { TorchDtype = type }).Save(directory);
     }
 
-    private static void Check(ShardedCheckpoint checkpoint, MiniMaxConfig config)
+    /// <summary>Names, shapes and types against the configuration; no weight is read.</summary>
+    /// <exception cref="CheckpointFormatException">The first tensor that is missing, too many or of the wrong shape or type.</exception>
+    public static void Check(ShardedCheckpoint checkpoint, MiniMaxConfig config)
     {
-        var expected = new HashSet<string>(StringComparer.Ordinal);
+        var used = new HashSet<string>(StringComparer.Ordinal);
         foreach (ParameterSpec parameter in config.Parameters())
         {
-            SafetensorsFile file = checkpoint.FileOf(parameter.Name);
-            TensorInfo stored = file.Info(parameter.Name);
+            (SafetensorsFile file, TensorInfo tensor, TensorInfo stored) = CheckpointLayout.Find(checkpoint, config, parameter.Name);
             if (!stored.Shape.SequenceEqual(parameter.Shape))
             {
                 throw file.Error(stored, $"the configuration asks for the shape {Tensor.Describe([.. parameter.Shape])}");
@@ -63,23 +65,40 @@ internal static class ModelLoader
                 throw file.Error(stored, "weights are stored as F32, BF16 or F16");
             }
 
-            expected.Add(parameter.Name);
+            used.Add(tensor.Name);
         }
 
-        if (checkpoint.Names.FirstOrDefault(name => !expected.Contains(name)) is { } other)
+        if (checkpoint.Names.FirstOrDefault(name => !used.Contains(name) && !CheckpointLayout.IsConstant(config, name)) is { } other)
         {
             throw checkpoint.FileOf(other).Error(checkpoint.Info(other), "the configuration has no such parameter");
         }
     }
 
+    // Transformers trains and runs with the slopes that it saved: other ones than the formula's would be another model.
+    private static void CheckSlopes(ShardedCheckpoint checkpoint, MiniMaxConfig config)
+    {
+        foreach ((string name, int layer) in Enumerable.Range(0, config.NumHiddenLayers)
+            .Select(i => ($"model.layers.{i}.self_attn.slope_rate", i)).Where(rate => checkpoint.Names.Contains(rate.Item1)))
+        {
+            SafetensorsFile file = checkpoint.FileOf(name);
+            float[] stored = file.ReadAsFloat(name), expected = config.Slopes(layer);
+
+            // They may have been rounded to bfloat16 or half precision.
+            if (stored.Length != expected.Length || stored.Zip(expected).Any(pair => !(Math.Abs(pair.First - pair.Second) <= pair.Second / 128 + 1e-7)))
+            {
+                throw file.Error(file.Info(name), "these are not the decay slopes of the configuration");
+            }
+        }
+    }
+
     private static void Copy(ShardedCheckpoint checkpoint, MiniMaxForCausalLM model, IProgress<float>? progress, CancellationToken cancellation)
     {
-        double total = checkpoint.Files.Sum(file => (double)file.Tensors.Values.Sum(t => t.ByteLength)), done = 0;
+        double total = model.Config.Parameters().Sum(p => (double)CheckpointLayout.Find(checkpoint, model.Config, p.Name).Parameter.ByteLength), done = 0;
         foreach ((string name, Tensor tensor) in model.Parameters.SelectMany(p => p.Tensors()))
         {
             cancellation.ThrowIfCancellationRequested();
-            TensorInfo stored = checkpoint.Info(name);
-            TensorReader.Copy(checkpoint.FileOf(name), stored, tensor, finite: true);
+            (SafetensorsFile file, _, TensorInfo stored) = CheckpointLayout.Find(checkpoint, model.Config, name);
+            TensorReader.Copy(file, stored, tensor, finite: true);
             done += stored.ByteLength;
             progress?.Report((float)(done / total));
         }

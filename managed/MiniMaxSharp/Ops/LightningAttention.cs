@@ -91,6 +91,13 @@ internal static unsafe class LightningAttention
         return Array.ConvertAll(BaseSlopes(heads), slope => slope * scale);
     }
 
+    /// <summary>The same as transformers' minimax has them: one geometric series whatever the heads, and 1e-5 more in the denominator.</summary>
+    public static float[] TransformersSlopes(int heads, int layer, int layers)
+    {
+        float ratio = (float)Math.Pow(2, -8.0 / heads), scale = (float)(1 - layer / (layers - 1 + 1e-5) + 1e-5);
+        return [.. Enumerable.Range(1, heads).Select(h => MathF.Pow(ratio, h) * scale)];
+    }
+
     /// <summary>2^(-8(h+1)/H) for a power of two; else those of the next lower one, then every second of the next higher.</summary>
     public static float[] BaseSlopes(int heads)
     {
