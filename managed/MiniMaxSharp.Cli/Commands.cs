@@ -20,6 +20,7 @@ internal static class Commands
             Examples:
               minimax doctor
               minimax check --goldens goldens
+              minimax inspect runs/seed-0/checkpoint
               minimax generate --model runs/seed-0/checkpoint --prompt "close ( < [ ] ["
               minimax forward --model DIR --input in.safetensors --output out.safetensors --gradients
               minimax train sft --config sft.json
@@ -27,6 +28,7 @@ internal static class Commands
             Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted.
             """);
         root.Subcommands.Add(Check(output));
+        root.Subcommands.Add(Inspect(output));
         root.Subcommands.Add(Forward());
         root.Subcommands.Add(Generate(output));
         root.Subcommands.Add(Train(output));
@@ -56,6 +58,14 @@ internal static class Commands
             using Device on = result.GetValue(device) == "cuda" ? Device.Cuda() : Device.Cpu();
             return CheckCommand.Run(result.GetValue(goldens)!, on, result.GetValue(filter), output);
         }));
+        return command;
+    }
+
+    private static Command Inspect(TextWriter output)
+    {
+        var path = new Argument<string>("path") { Description = "config.json, or a folder with it and, as the case may be, weights" };
+        var command = new Command("inspect", "Check names, shapes and sizes without reading weights; print sizes and FLOPs") { path };
+        command.SetAction(result => Guarded(result, () => InspectCommand.Run(result.GetValue(path)!, output)));
         return command;
     }
 

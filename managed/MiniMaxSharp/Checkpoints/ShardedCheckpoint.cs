@@ -26,6 +26,10 @@ public sealed class ShardedCheckpoint : IDisposable
     /// <summary>Names of all tensors.</summary>
     public IReadOnlyCollection<string> Names => _owners.Keys;
 
+    /// <summary>Whether there are weights in the folder, or an index of them.</summary>
+    public static bool Exists(string directory) =>
+        File.Exists(Path.Combine(directory, SingleFile)) || File.Exists(Path.Combine(directory, IndexFile));
+
     /// <summary>Opens all files and checks that they hold what the index says, no more and no less.</summary>
     /// <exception cref="CheckpointFormatException">A file is missing, damaged or does not fit the index.</exception>
     public static ShardedCheckpoint Open(string directory)
