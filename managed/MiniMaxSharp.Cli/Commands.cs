@@ -92,9 +92,11 @@ internal static class Commands
         var topP = new Option<float>("--top-p") { DefaultValueFactory = _ => 0.95f, Description = "Smallest set of tokens of this probability" };
         var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 0ul, Description = "Same seed, same text" };
         var file = new Option<string?>("--output") { Description = "Also write prompt_ids, new_ids and logp to this file" };
-        var command = new Command("generate", "Continue a prompt") { model, ids, prompt, most, greedy, temperature, topP, seed, file };
+        var int8 = new Option<bool>("--int8") { Description = "Round the experts' weights to int8 (half the memory of bfloat16)" };
+        var command = new Command("generate", "Continue a prompt") { model, ids, prompt, most, greedy, temperature, topP, seed, file, int8 };
         command.SetAction((result, cancellation) => GuardedAsync(result, () => GenerateCommand.RunAsync(
             result.GetValue(model)!,
+            result.GetValue(int8) ? Models.ExpertStorage.Int8 : Models.ExpertStorage.AsModel,
             result.GetValue(ids) is { } list ? ParseIds(list) : null,
             result.GetValue(prompt),
             new Generation.GenerationOptions

@@ -9,7 +9,15 @@ namespace MiniMaxSharp.Cli;
 internal static class GenerateCommand
 {
     public static async Task<int> RunAsync(
-        string directory, int[]? ids, string? prompt, GenerationOptions options, ulong seed, string? file, TextWriter output, CancellationToken cancellation)
+        string directory,
+        ExpertStorage experts,
+        int[]? ids,
+        string? prompt,
+        GenerationOptions options,
+        ulong seed,
+        string? file,
+        TextWriter output,
+        CancellationToken cancellation)
     {
         await Task.Yield();
         if (ids is null == prompt is null)
@@ -18,7 +26,7 @@ internal static class GenerateCommand
         }
 
         using Device device = Device.Cpu();
-        using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(directory, device);
+        using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(directory, device, experts: experts);
         Tokenizer? tokenizer = prompt is not null || File.Exists(Path.Combine(directory, "tokenizer.json")) ? Tokenizer.Load(directory) : null;
         int[] start = ids ?? tokenizer!.Encode((tokenizer.ChatTemplate ?? ChatTemplate.MiniMaxM1).Render([new ChatMessage("user", prompt!)], addGenerationPrompt: true));
         options = options with { StopTokens = [.. model.Config.EosTokenIds.Concat(tokenizer?.EosTokenId is int end ? [end] : []).Distinct()] };

@@ -440,7 +440,10 @@ int main(void) {
   printf("\"width\": %zu, ", offsetof(mm_moe_experts_forward_params, width));
   printf("\"ffn\": %zu, ", offsetof(mm_moe_experts_forward_params, ffn));
   printf("\"dtype\": %zu, ", offsetof(mm_moe_experts_forward_params, dtype));
-  printf("\"reserved\": %zu", offsetof(mm_moe_experts_forward_params, reserved));
+  printf("\"weight_dtype\": %zu, ", offsetof(mm_moe_experts_forward_params, weight_dtype));
+  printf("\"w1_scale\": %zu, ", offsetof(mm_moe_experts_forward_params, w1_scale));
+  printf("\"w2_scale\": %zu, ", offsetof(mm_moe_experts_forward_params, w2_scale));
+  printf("\"w3_scale\": %zu", offsetof(mm_moe_experts_forward_params, w3_scale));
   printf("}},\n");
   printf("  \"mm_moe_experts_backward_params\": {\"size\": %zu, \"fields\": {", sizeof(mm_moe_experts_backward_params));
   printf("\"struct_size\": %zu, ", offsetof(mm_moe_experts_backward_params, struct_size));
@@ -659,7 +662,8 @@ int main(void) {
   printf("\"MM_DTYPE_BF16\": %d, ", (int)MM_DTYPE_BF16);
   printf("\"MM_DTYPE_I32\": %d, ", (int)MM_DTYPE_I32);
   printf("\"MM_DTYPE_I64\": %d, ", (int)MM_DTYPE_I64);
-  printf("\"MM_DTYPE_F64\": %d", (int)MM_DTYPE_F64);
+  printf("\"MM_DTYPE_F64\": %d, ", (int)MM_DTYPE_F64);
+  printf("\"MM_DTYPE_I8\": %d", (int)MM_DTYPE_I8);
   printf("},\n");
   printf("  \"mm_device_kind\": {");
   printf("\"MM_DEVICE_KIND_CPU\": %d, ", (int)MM_DEVICE_KIND_CPU);

@@ -59,7 +59,7 @@ void run(mm_context* c, const Case& s) {
   f.row_slot = row_slot.data(), f.slot_row = slot_row.data();
   f.y = y.data();
   f.tokens = s.tokens, f.experts = s.experts, f.top_k = s.top_k, f.width = s.width, f.ffn = s.ffn;
-  f.dtype = s.dtype;
+  f.dtype = f.weight_dtype = s.dtype;
 
   auto forward = [&] {
     ok(mm_linear_forward(c, &l));
@@ -71,6 +71,12 @@ void run(mm_context* c, const Case& s) {
   if (s.tokens == 1) {
     report(s.name() + " weights", t, 3e-9 * slots * s.width * s.ffn * (s.dtype == MM_DTYPE_F32 ? 4 : 2),
            "GB/s");
+    // The same bytes as int8: what they stand for does not matter here.
+    const auto scale = floats(s.experts * (s.width + s.ffn), 7);
+    f.weight_dtype = MM_DTYPE_I8, f.w1_scale = f.w2_scale = f.w3_scale = scale.data();
+    const Seconds int8 = timed(forward);
+    report_ms(s.name() + " forward, int8 weights", int8);
+    report(s.name() + " weights, int8", int8, 3e-9 * slots * s.width * s.ffn, "GB/s");
     return;
   }
   report(s.name() + " forward", t, 6e-9 * slots * s.width * s.ffn, "GFLOP/s");

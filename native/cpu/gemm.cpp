@@ -17,6 +17,7 @@ namespace {
 constexpr int64_t kDepth = 256;            // depth of a packed block
 constexpr int64_t kRows = 40 * kTileRows;  // rows of a task at most: the packed A stays in the second cache
 constexpr int64_t kColumns = 12 * kTileColumns;  // columns of a task at most
+constexpr float kInt8Unit = 1 << 24;             // what packed int8 stand for
 constexpr int64_t kWorthATask = 1 << 17;  // multiply-adds below which splitting costs more than it gives
 
 // One word of a panel: a float, or a pair of bf16 that are neighbours in depth.
@@ -32,8 +33,9 @@ const T* stored_row(const Operand& m, int64_t row) {
 template <bool Pairs, typename T>
 inline vfloat load_words(const T* row, int64_t k, int64_t left) {
   if constexpr (Pairs) {
-    vfloat v = {};  // copied, for a row may start at an odd bf16
-    left >= 2 * kLanes ? memcpy(&v, row + k, sizeof(v)) : memcpy(&v, row + k, max64(left, 0) * sizeof(T));
+    vfloat v = {};  // copied, for a row may start at an odd bf16, or byte
+    const int64_t bytes = max64(left, 0) * static_cast<int64_t>(sizeof(T));
+    bytes >= static_cast<int64_t>(sizeof(v)) ? memcpy(&v, row + k, sizeof(v)) : memcpy(&v, row + k, bytes);
     return v;
   } else {
     return left >= kLanes ? load(row + k) : load_part(row + k, max64(left, 0));
@@ -90,6 +92,50 @@ void pack_along(const Operand& m, int64_t first, int64_t count, int width, int64
   }
 }
 
+// A panel of int8 rows, first .. first + count, each value times kInt8Unit: with that it is the top byte of a
+// word, whose float has nothing in its lower half. Four neighbours in depth are one word while the square is
+// transposed. What is written beyond the depth is zeros, within the block that a panel has room for.
+template <bool Pairs>
+void pack_int8(const Operand& m, int64_t first, int64_t count, int width, int64_t depth, int64_t end,
+               float* panel) {
+  typedef uint32_t vuint __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+  constexpr int kBytes = 4 * kLanes;
+  constexpr uint32_t kTop = 0xff000000u;
+  const auto widen_top = [](vuint bytes) { return __builtin_convertvector((vint)bytes, vfloat); };
+  for (int r = 0; r < width; r += kLanes) {
+    const int8_t* rows[kLanes];
+    for (int i = 0; i < kLanes; i++) rows[i] = r + i < count ? stored_row<int8_t>(m, first + r + i) : nullptr;
+    float* out = panel + r;
+    for (int64_t k = depth; k < end; k += kBytes) {
+      vfloat square[kLanes];
+      const int64_t left = min64(kBytes, end - k);
+      for (int i = 0; i < kLanes; i++) {
+        square[i] = vfloat{};
+        if (!rows[i]) continue;
+        square[i] = load_words<true>(rows[i], k, left);
+        // The next panel: an int8 row ends too soon for the machine to foresee it.
+        __builtin_prefetch(rows[i] + k + width * m.row_stride);
+      }
+      transpose_square(square);
+      for (int64_t i = 0; 4 * i < left; i++) {
+        const vuint bytes = (vuint)square[i];
+        const vfloat a = widen_top(bytes << 24), b = widen_top(bytes << 16 & kTop),
+                     c = widen_top(bytes << 8 & kTop), d = widen_top(bytes & kTop);
+        if constexpr (Pairs) {
+          store(out, (vfloat)((vuint)a >> 16 | (vuint)b));
+          store(out + width, (vfloat)((vuint)c >> 16 | (vuint)d));
+        } else {
+          store(out, a);
+          store(out + width, b);
+          store(out + 2 * width, c);
+          store(out + 3 * width, d);
+        }
+        out += 4 / kStep<Pairs> * width;
+      }
+    }
+  }
+}
+
 template <bool Pairs, typename T>
 void pack(const Operand& m, bool across, int64_t first, int64_t count, int width, int64_t depth, int64_t end,
           float* panel) {
@@ -104,7 +150,9 @@ void pack_panels(const Operand& m, bool across, int64_t first, int64_t end_index
   const int64_t words = ceil_div(end - depth, kStep<Pairs>);
   for (int64_t i = first; i < end_index; i += width, panels += words * width) {
     const int64_t count = min64(width, end_index - i);
-    if constexpr (Pairs) {
+    if (m.dtype == MM_DTYPE_I8) {
+      pack_int8<Pairs>(m, i, count, width, depth, end, panels);
+    } else if constexpr (Pairs) {
       pack<true, bf16>(m, across, i, count, width, depth, end, panels);
     } else if (m.dtype == MM_DTYPE_F32) {
       pack<false, float>(m, across, i, count, width, depth, end, panels);
@@ -165,6 +213,15 @@ void run_blocks(const Task& t, float* scratch, float* c, int64_t c_row, bool acc
   }
 }
 
+void scale_columns(const float* scale, int64_t rows, int64_t columns, float* c, int64_t c_row) {
+  constexpr float kUnit = 1.0f / kInt8Unit;
+  for (int64_t i = 0; i < rows; i++, c += c_row) {
+    int64_t j = 0;
+    for (; j + kLanes <= columns; j += kLanes) store(c + j, load(c + j) * (load(scale + j) * kUnit));
+    for (; j < columns; j++) c[j] *= scale[j] * kUnit;
+  }
+}
+
 void run_task(const Task& t, bool pairs) {
   const Product& p = *t.product;
   const int64_t rows = t.row_end - t.row, columns = t.column_end - t.column;
@@ -176,6 +233,7 @@ void run_task(const Task& t, bool pairs) {
     float* c = static_cast<float*>(p.c) + t.row * p.c_row_stride + t.column;
     pairs ? run_blocks<true>(t, scratch, c, p.c_row_stride, p.accumulate)
           : run_blocks<false>(t, scratch, c, p.c_row_stride, p.accumulate);
+    if (p.column_scale) scale_columns(p.column_scale + t.column, rows, columns, c, p.c_row_stride);
     return;
   }
   // bf16 results are summed in fp32 and rounded once.
@@ -186,6 +244,7 @@ void run_task(const Task& t, bool pairs) {
   }
   pairs ? run_blocks<true>(t, scratch, sums, columns, p.accumulate)
         : run_blocks<false>(t, scratch, sums, columns, p.accumulate);
+  if (p.column_scale) scale_columns(p.column_scale + t.column, rows, columns, sums, columns);
   for (int64_t i = 0; i < rows; i++) {
     int64_t j = 0;
     for (; j + kLanes <= columns; j += kLanes)
@@ -249,7 +308,7 @@ void multiply(mm_context& context, const Product* products, int64_t count) {
   parallel_for(total, [&](int64_t i) {
     const Product& p = *tasks[i].product;
     const bool pairs =
-        bf16_kernel && !p.fp32_compute && p.a.dtype == MM_DTYPE_BF16 && p.b.dtype == MM_DTYPE_BF16;
+        bf16_kernel && !p.fp32_compute && p.a.dtype == MM_DTYPE_BF16 && p.b.dtype != MM_DTYPE_F32;
     run_task(tasks[i], pairs);
   });
 }

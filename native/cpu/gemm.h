@@ -18,6 +18,8 @@ struct Operand {
 // op(A) is [rows, depth], op(B) [depth, columns], C [rows, columns] row-major.
 // An element of C is one chain of fused multiply-adds in ascending depth, cut into fixed blocks of it, so its
 // value depends on nothing but its row of op(A) and its column of op(B).
+// B may be the transpose of int8, without gather and without accumulating: the chain runs over the integers,
+// and column_scale multiplies its result.
 struct Product {
   int64_t rows;
   int64_t columns;
@@ -29,6 +31,7 @@ struct Product {
   int64_t c_row_stride;
   bool accumulate;    // C += instead of C =
   bool fp32_compute;  // widen bf16 operands even where bf16 products are to be had
+  const float* column_scale = nullptr;
 };
 
 // Whether two bf16 operands are multiplied by the machine's bf16 dot product.

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kTokens = 16;  // tokens, or rows, of a task
 
-int64_t size_of(mm_dtype dtype) { return dtype == MM_DTYPE_F32 ? 4 : 2; }
+int64_t size_of(mm_dtype dtype) { return dtype == MM_DTYPE_F32 ? 4 : dtype == MM_DTYPE_BF16 ? 2 : 1; }
 
 // Offset of element i.
 const void* at(const void* data, mm_dtype dtype, int64_t i) {
@@ -155,7 +155,7 @@ void activate_backward(const mm_moe_experts_backward_params& p, const Activation
 void moe_experts_forward(mm_context& context, const mm_moe_experts_forward_params& p) {
   const int64_t rows = p.tokens * p.top_k, width = p.width, ffn = p.ffn;
   if (rows == 0) return;
-  const mm_dtype dtype = p.dtype;
+  const mm_dtype dtype = p.dtype, weight_dtype = p.weight_dtype;
   Buffer<int32_t> token(rows);
   tokens_of_rows(p, token);
   // If gate is not kept, its place is taken by h.
@@ -170,9 +170,10 @@ void moe_experts_forward(mm_context& context, const mm_moe_experts_forward_param
     const Operand x = {p.x, dtype, width, false, token + first};
     const int64_t weights = e * ffn * width;
     for (int side = 0; side < 2; side++) {
-      const Operand w = {at(side ? p.w3 : p.w1, dtype, weights), dtype, width, true, nullptr};
-      products.add(
-          {count, ffn, width, x, w, at(side ? up : gate, dtype, first * ffn), dtype, ffn, false, false});
+      const Operand w = {at(side ? p.w3 : p.w1, weight_dtype, weights), weight_dtype, width, true, nullptr};
+      const float* scale = side ? p.w3_scale : p.w1_scale;
+      products.add({count, ffn, width, x, w, at(side ? up : gate, dtype, first * ffn), dtype, ffn, false,
+                    false, scale ? scale + e * ffn : nullptr});
     }
   });
   products.run(context);
@@ -181,8 +182,9 @@ void moe_experts_forward(mm_context& context, const mm_moe_experts_forward_param
 
   for_each_expert(p.expert_offsets, p.experts, [&](int64_t e, int64_t first, int64_t count) {
     const Operand a = {at(h, dtype, first * ffn), dtype, ffn, false, nullptr};
-    const Operand w = {at(p.w2, dtype, e * width * ffn), dtype, ffn, true, nullptr};
-    products.add({count, width, ffn, a, w, out + first * width, MM_DTYPE_F32, width, false, false});
+    const Operand w = {at(p.w2, weight_dtype, e * width * ffn), weight_dtype, ffn, true, nullptr};
+    products.add({count, width, ffn, a, w, out + first * width, MM_DTYPE_F32, width, false, false,
+                  p.w2_scale ? p.w2_scale + e * width : nullptr});
   });
   products.run(context);
 

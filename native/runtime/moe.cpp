@@ -59,6 +59,11 @@ void check_experts(const Params& p) {
 
 void check(const mm_moe_experts_forward_params& p) {
   check_experts(p);
+  const bool int8 = p.weight_dtype == MM_DTYPE_I8;
+  MM_REQUIRE(int8 || p.weight_dtype == p.dtype, "weight_dtype is %d; that of x, %d, and I8 are possible",
+             static_cast<int>(p.weight_dtype), static_cast<int>(p.dtype));
+  const int scales = (p.w1_scale != nullptr) + (p.w2_scale != nullptr) + (p.w3_scale != nullptr);
+  MM_REQUIRE(scales == (int8 ? 3 : 0), "w1_scale, w2_scale and w3_scale are for I8, all three");
   MM_REQUIRE(p.tokens == 0 || p.y, "y is null");
 }
 

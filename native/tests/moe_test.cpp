@@ -197,10 +197,10 @@ struct Native {
              0,
              0};
     MM_EXPECT_OK(mm_moe_route_forward(context, &route));
-    forward = {sizeof forward, x.data(),      w1.data(),      w2.data(),       w3.data(),
-               picks.data(),   weight.data(), offsets.data(), row_slot.data(), slot_row.data(),
-               gate.data(),    up.data(),     y.data(),       s.tokens,        s.experts,
-               s.top_k,        s.width,       s.ffn,          dtype,           0};
+    forward = {sizeof forward, x.data(),       w1.data(),       w2.data(),       w3.data(),   picks.data(),
+               weight.data(),  offsets.data(), row_slot.data(), slot_row.data(), gate.data(), up.data(),
+               y.data(),       s.tokens,       s.experts,       s.top_k,         s.width,     s.ffn,
+               dtype,          dtype,          nullptr,         nullptr,         nullptr};
     MM_EXPECT_OK(mm_moe_experts_forward(context, &forward));
     backward = {sizeof backward, x.data(),      w1.data(),      w2.data(),       w3.data(),
                 picks.data(),    weight.data(), offsets.data(), row_slot.data(), slot_row.data(),
@@ -477,6 +477,77 @@ TEST(Experts, ATokenDependsOnNeitherTheBatchNorTheThreads) {
       }
     }
   }
+}
+
+// Rows of int8 whose scales are powers of two, so that the weights they stand for are exact in every dtype.
+struct Int8Rows {
+  Int8Rows(uint64_t seed, int64_t rows, int64_t columns, std::vector<float>& weights) {
+    Random random(seed);
+    for (int64_t r = 0; r < rows; r++) {
+      scale.push_back(std::ldexp(1.0f, -11 - static_cast<int>(random.below(3))));
+      for (int64_t c = 0; c < columns; c++) {
+        data.push_back(static_cast<int8_t>(random.below(255) - 127));
+        weights[r * columns + c] = scale[r] * data.back();
+      }
+    }
+  }
+  std::vector<int8_t> data;
+  std::vector<float> scale;
+};
+
+TEST(Experts, OfInt8EqualTheWeightsTheyStandFor) {
+  for (Shape s : kShapes) {
+    Inputs in = inputs_of(s, 29 + s.width);
+    const Int8Rows w1(1, s.experts * s.ffn, s.width, in.w1), w2(2, s.experts * s.width, s.ffn, in.w2),
+        w3(3, s.experts * s.ffn, s.width, in.w3);
+    const auto picks = picks_of(s, in.logits);
+    const auto want = reference(s, in, doubles(in.logits), picks, exact).y;
+    const auto plain = reference(s, in, doubles(in.logits), picks, as_bf16).y;
+    for (mm_isa isa : isas()) {
+      Context context(isa);
+      for (mm_dtype dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
+        Native got(context, s, in, dtype);
+        const auto run = [&](int32_t threads, int64_t tokens) {
+          mm_set_threads(threads);
+          got.y = Storage(s.tokens * s.width, NAN, dtype);
+          got.route.tokens = got.forward.tokens = tokens;
+          got.forward.y = got.y.data();
+          MM_EXPECT_OK(mm_moe_route_forward(context, &got.route));
+          MM_EXPECT_OK(mm_moe_experts_forward(context, &got.forward));
+          return got.y.values();
+        };
+        got.forward.w1 = w1.data.data(), got.forward.w2 = w2.data.data(), got.forward.w3 = w3.data.data();
+        got.forward.w1_scale = w1.scale.data(), got.forward.w2_scale = w2.scale.data(),
+        got.forward.w3_scale = w3.scale.data();
+        got.forward.weight_dtype = MM_DTYPE_I8;
+        const auto y = run(2, s.tokens);
+        if (dtype == MM_DTYPE_F32) {
+          expect_close(y, want, 2e-6, "y");
+        } else {
+          const double half_ulp = 0x1p-9 * largest_error(std::vector<float>(want.size()), want);
+          const std::vector<float> stored(plain.begin(), plain.end());
+          EXPECT_LE(largest_error(y, want), 2 * std::fmax(half_ulp, largest_error(stored, want)));
+        }
+        EXPECT_EQ(run(1, s.tokens), y);
+        const auto alone = run(2, 1);
+        for (int64_t i = 0; i < s.width; i++) ASSERT_EQ(alone[i], y[i]);
+      }
+    }
+  }
+}
+
+TEST(Experts, OfInt8NeedAllTheirScales) {
+  Context context;
+  const Shape s{6, 4, 4, 3, 2};
+  Native got(context, s, inputs_of(s, 30));
+  got.forward.weight_dtype = MM_DTYPE_BF16;
+  expect_refused(mm_moe_experts_forward(context, &got.forward), "weight_dtype is 1");
+  const std::vector<float> scale(12, 1.0f);
+  got.forward.weight_dtype = MM_DTYPE_I8;
+  got.forward.w1_scale = got.forward.w2_scale = scale.data();
+  expect_refused(mm_moe_experts_forward(context, &got.forward), "w1_scale, w2_scale and w3_scale");
+  got.forward.weight_dtype = MM_DTYPE_F32;
+  expect_refused(mm_moe_experts_forward(context, &got.forward), "are for I8");
 }
 
 TEST(Experts, LeaveOutWhatIsNotWanted) {

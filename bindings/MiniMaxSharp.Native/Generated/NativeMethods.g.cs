@@ -29,6 +29,7 @@ internal enum DType : int
     I32 = 2,
     I64 = 3,
     F64 = 4,
+    I8 = 5,
 }
 
 internal enum DeviceKind : int
@@ -899,7 +900,7 @@ internal unsafe struct MoeRouteBackwardParams
     public long TopK;
 }
 
-[StructLayout(LayoutKind.Explicit, Size = 152)]
+[StructLayout(LayoutKind.Explicit, Size = 176)]
 internal unsafe struct MoeExpertsForwardParams
 {
     [FieldOffset(0)]
@@ -941,7 +942,13 @@ internal unsafe struct MoeExpertsForwardParams
     [FieldOffset(144)]
     public DType Dtype;
     [FieldOffset(148)]
-    public int Reserved;
+    public DType WeightDtype;
+    [FieldOffset(152)]
+    public float* W1Scale;
+    [FieldOffset(160)]
+    public float* W2Scale;
+    [FieldOffset(168)]
+    public float* W3Scale;
 }
 
 [StructLayout(LayoutKind.Explicit, Size = 192)]
@@ -1357,8 +1364,8 @@ internal unsafe struct SampleParams
 
 internal static unsafe partial class NativeMethods
 {
-    public const string HeaderHash = "0aa49746483af1e9558eebccc1a65410c1e0845a298075b8fcbe1669df736318";
-    public const int ExpectedAbiVersion = 1;
+    public const string HeaderHash = "31b4a6ac6e6e7991624cdbcf04348ad933c54fac0c669a61814edb5e5656cbb4";
+    public const int ExpectedAbiVersion = 2;
     public const int ExpectedIgnoreLabel = -100;
 
     /// <summary>Structs that the library knows by name, with the sizes that these bindings have.</summary>

@@ -25,14 +25,24 @@ public sealed class Parameter : IDisposable
     /// <summary>Name in Hugging Face's layout; of a stacked parameter the first one's.</summary>
     public string Name => _names[0];
 
-    /// <summary>The weight, of the model's element type (routers: always single precision).</summary>
+    /// <summary>The weight, of the model's element type (routers: always single precision; experts may be int8).</summary>
     public Tensor Value { get; }
+
+    /// <summary>Of an int8 weight: the factor of each row, single precision.</summary>
+    public Tensor? Scale { get; internal init; }
 
     /// <summary>Sum of the gradients since <see cref="ClearGradient"/>, always single precision; null if there is none.</summary>
     public Tensor? Gradient { get; private set; }
 
-    /// <summary>Whether gradients are computed for it.</summary>
-    public bool IsTrainable { get; set; } = true;
+    /// <summary>Whether gradients are computed for it; never for an int8 weight.</summary>
+    /// <exception cref="InvalidOperationException">It is set for an int8 weight.</exception>
+    public bool IsTrainable
+    {
+        get => field && Scale is null;
+        set => field = value && Scale is not null
+            ? throw new InvalidOperationException($"{Name} is stored as int8, which cannot be trained.")
+            : value;
+    } = true;
 
     /// <summary>The checkpoint's tensors: names, and views of the value.</summary>
     public IEnumerable<(string Name, Tensor Value)> Tensors() => Views(Value);
@@ -52,7 +62,12 @@ public sealed class Parameter : IDisposable
     {
         ClearGradient();
         Value.Dispose();
+        Scale?.Dispose();
     }
+
+    /// <summary>The checkpoint's tensors of an int8 weight, with the scales of their rows.</summary>
+    internal IEnumerable<(string Name, Tensor Value, Tensor Scale)> ScaledTensors() =>
+        Views(Value).Zip(Views(Scale!), (value, scale) => (value.Name, value.Value, scale.Value));
 
     /// <summary>The gradient to add to, zeros at first; it outlives every scope.</summary>
     internal Tensor GradientSum()
@@ -69,7 +84,7 @@ public sealed class Parameter : IDisposable
         return Gradient;
     }
 
-    private IEnumerable<(string, Tensor)> Views(Tensor whole)
+    private IEnumerable<(string Name, Tensor Value)> Views(Tensor whole)
     {
         if (!_stacked)
         {

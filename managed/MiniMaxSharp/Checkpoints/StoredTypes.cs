@@ -23,6 +23,7 @@ internal static class StoredTypes
         ElementType.BFloat16 => "BF16",
         ElementType.Int64 => "I64",
         ElementType.Int32 => "I32",
+        ElementType.Int8 => throw new NotSupportedException("Int8 without its scales is not to be stored."),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not an element type"),
     };
 }

@@ -44,6 +44,46 @@ internal static unsafe class TensorReader
         }
     }
 
+    /// <summary>
+    /// Copies a matrix as int8, rounded to a step of its own for each row: the largest magnitude / 127, which goes into
+    /// <paramref name="scale"/>.
+    /// </summary>
+    public static void Quantize(SafetensorsFile file, TensorInfo stored, Tensor tensor, Tensor scale)
+    {
+        int columns = checked((int)tensor.Shape[1]), from = StoredTypes.Size(stored.DType);
+        int rows = (int)Math.Min(Math.Max(1, PieceElements / columns), tensor.Shape[0]);
+        using MappedBytes source = file.Map(stored);
+        byte[] buffer = stored.DType == "F32" ? [] : new byte[rows * columns * sizeof(float)];
+        var scaled = new float[columns];
+        var steps = new float[rows];
+        var values = new sbyte[rows * columns];
+        for (long start = 0; start < tensor.Shape[0]; start += rows)
+        {
+            int count = (int)Math.Min(rows, tensor.Shape[0] - start);
+            var piece = new ReadOnlySpan<byte>(source.Start + start * columns * from, count * columns * from);
+            ReadOnlySpan<float> single = MemoryMarshal.Cast<byte, float>(
+                stored.DType == "F32" ? piece : Convert(piece, stored.DType, ElementType.Float32, buffer.AsSpan(0, count * columns * sizeof(float))));
+            for (int r = 0; r < count; r++)
+            {
+                ReadOnlySpan<float> row = single.Slice(r * columns, columns);
+                steps[r] = MathF.Abs(TensorPrimitives.MaxMagnitude(row)) / sbyte.MaxValue;
+                if (!float.IsFinite(steps[r]))
+                {
+                    throw file.Error(stored, "it holds NaN or infinity");
+                }
+
+                TensorPrimitives.Divide(row, steps[r] == 0 ? 1 : steps[r], scaled);
+                TensorPrimitives.Round(scaled, scaled);
+                TensorPrimitives.ConvertSaturating<float, sbyte>(scaled, values.AsSpan(r * columns, columns));
+            }
+
+            using Tensor some = tensor.Slice(start, count);
+            using Tensor theirs = scale.Slice(start, count);
+            some.CopyFrom<sbyte>(values.AsSpan(0, count * columns));
+            theirs.CopyFrom<float>(steps.AsSpan(0, count));
+        }
+    }
+
     // F64 to BFloat16 is not here: it would round twice.
     private static bool CanConvert(string from, ElementType to) => (from, to) is
         ("BF16" or "F16" or "F64", ElementType.Float32) or ("F32" or "F16", ElementType.BFloat16);

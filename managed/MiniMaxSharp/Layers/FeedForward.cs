@@ -20,9 +20,9 @@ internal sealed class FeedForward
         _index = index;
         string prefix = $"model.layers.{index}.block_sparse_moe.";
         _router = parameters.Create(prefix + "gate.weight", ElementType.Float32);
-        _w1 = parameters.CreateStack(config.NumLocalExperts, e => $"{prefix}experts.{e}.w1.weight");
-        _w2 = parameters.CreateStack(config.NumLocalExperts, e => $"{prefix}experts.{e}.w2.weight");
-        _w3 = parameters.CreateStack(config.NumLocalExperts, e => $"{prefix}experts.{e}.w3.weight");
+        _w1 = parameters.CreateExperts(config.NumLocalExperts, e => $"{prefix}experts.{e}.w1.weight");
+        _w2 = parameters.CreateExperts(config.NumLocalExperts, e => $"{prefix}experts.{e}.w2.weight");
+        _w3 = parameters.CreateExperts(config.NumLocalExperts, e => $"{prefix}experts.{e}.w3.weight");
         _shared = config.SharedIntermediateSize > 0 ? new SharedMlp(index, parameters) : null;
     }
 

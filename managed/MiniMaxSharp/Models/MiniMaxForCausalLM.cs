@@ -18,7 +18,7 @@ public sealed class MiniMaxForCausalLM : IDisposable
     private readonly Tensor _inverseFrequencies;
     private readonly ParameterFactory _factory;
 
-    private MiniMaxForCausalLM(MiniMaxConfig config, Device device, ElementType type)
+    private MiniMaxForCausalLM(MiniMaxConfig config, Device device, ElementType type, ExpertStorage experts = ExpertStorage.AsModel)
     {
         config.Validate();
         if (type is not (ElementType.Float32 or ElementType.BFloat16))
@@ -29,7 +29,8 @@ public sealed class MiniMaxForCausalLM : IDisposable
         Config = config;
         Device = device;
         ElementType = type;
-        _factory = new ParameterFactory(device, type, config.Parameters().ToDictionary(p => p.Name, p => p.Shape.ToArray()));
+        Experts = experts;
+        _factory = new ParameterFactory(device, type, experts, config.Parameters().ToDictionary(p => p.Name, p => p.Shape.ToArray()));
         _embedding = _factory.Create("model.embed_tokens.weight");
         _layers = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(i => new DecoderLayer(config, i, _factory, device))];
         _finalNorm = _factory.Create("model.norm.weight");
@@ -46,6 +47,9 @@ public sealed class MiniMaxForCausalLM : IDisposable
 
     /// <summary>How weights and activations are stored; routers are always in single precision.</summary>
     public ElementType ElementType { get; }
+
+    /// <summary>How the experts' weights are stored; as int8 the model generates, but is neither trained nor saved.</summary>
+    public ExpertStorage Experts { get; }
 
     /// <summary>All weights, embedding first.</summary>
     public IReadOnlyList<Parameter> Parameters => _factory.Parameters;
@@ -70,15 +74,21 @@ public sealed class MiniMaxForCausalLM : IDisposable
     /// <param name="directory">A folder in Hugging Face's layout.</param>
     /// <param name="device">Where the weights go.</param>
     /// <param name="type">How to store them; by default bfloat16 if the checkpoint's embedding is, else single.</param>
+    /// <param name="experts">Whether to round the experts to int8 while loading.</param>
     /// <param name="progress">Told the share of bytes loaded.</param>
     /// <param name="cancellation">Stops loading between tensors.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing, too many, or of the wrong shape.</exception>
     public static MiniMaxForCausalLM Load(
-        string directory, Device device, ElementType? type = null, IProgress<float>? progress = null, CancellationToken cancellation = default)
+        string directory,
+        Device device,
+        ElementType? type = null,
+        ExpertStorage experts = ExpertStorage.AsModel,
+        IProgress<float>? progress = null,
+        CancellationToken cancellation = default)
     {
         MiniMaxConfig config = MiniMaxConfig.Load(directory);
         using ShardedCheckpoint checkpoint = ShardedCheckpoint.Open(directory);
-        return ModelLoader.Load(checkpoint, config, stored => new MiniMaxForCausalLM(config, device, type ?? stored), progress, cancellation);
+        return ModelLoader.Load(checkpoint, config, stored => new MiniMaxForCausalLM(config, device, type ?? stored, experts), progress, cancellation);
     }
 
     /// <summary>
@@ -146,6 +156,11 @@ public sealed class MiniMaxForCausalLM : IDisposable
 
     internal Tensor Forward(ForwardPass pass)
     {
+        if (Experts == ExpertStorage.Int8 && Device.CurrentTape is not null)
+        {
+            throw new InvalidOperationException("A model with int8 experts cannot be trained: load it without ExpertStorage.Int8.");
+        }
+
         Tensor x = Embedding.Apply(pass.Batch.Tokens, _embedding);
         foreach (DecoderLayer layer in _layers)
         {

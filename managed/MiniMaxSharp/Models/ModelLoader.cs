@@ -39,8 +39,14 @@ internal static class ModelLoader
     }
 
     /// <summary>Writes the weights as the model stores them (routers in single precision), then config.json.</summary>
+    /// <exception cref="InvalidOperationException">The experts are int8.</exception>
     public static void Save(MiniMaxForCausalLM model, string directory, long maxShardBytes)
     {
+        if (model.Experts == ExpertStorage.Int8)
+        {
+            throw new InvalidOperationException("A model with int8 experts is not saved: they would replace the weights they were rounded from.");
+        }
+
         using var views = new TensorViews(model.Parameters.SelectMany(p => p.Tensors()));
         ShardedCheckpoint.Save(directory, views.Sources, maxShardBytes);
         string type = model.ElementType == ElementType.BFloat16 ? "bfloat16" : "float32";
@@ -94,11 +100,29 @@ internal static class ModelLoader
     private static void Copy(ShardedCheckpoint checkpoint, MiniMaxForCausalLM model, IProgress<float>? progress, CancellationToken cancellation)
     {
         double total = model.Config.Parameters().Sum(p => (double)CheckpointLayout.Find(checkpoint, model.Config, p.Name).Parameter.ByteLength), done = 0;
-        foreach ((string name, Tensor tensor) in model.Parameters.SelectMany(p => p.Tensors()))
+        foreach (Parameter parameter in model.Parameters)
+        {
+            if (parameter.Scale is null)
+            {
+                foreach ((string name, Tensor tensor) in parameter.Tensors())
+                {
+                    Read(name, (file, stored) => TensorReader.Copy(file, stored, tensor, finite: true));
+                }
+            }
+            else
+            {
+                foreach ((string name, Tensor tensor, Tensor scale) in parameter.ScaledTensors())
+                {
+                    Read(name, (file, stored) => TensorReader.Quantize(file, stored, tensor, scale));
+                }
+            }
+        }
+
+        void Read(string name, Action<SafetensorsFile, TensorInfo> read)
         {
             cancellation.ThrowIfCancellationRequested();
             (SafetensorsFile file, _, TensorInfo stored) = CheckpointLayout.Find(checkpoint, model.Config, name);
-            TensorReader.Copy(file, stored, tensor, finite: true);
+            read(file, stored);
             done += stored.ByteLength;
             progress?.Report((float)(done / total));
         }

@@ -40,7 +40,7 @@ internal static unsafe class MixtureOfExperts
         return routing;
     }
 
-    /// <summary>y = Σ weight · W2 (silu(W1 x) ⊙ W3 x) over the picked experts; x, y [tokens, width].</summary>
+    /// <summary>y = Σ weight · W2 (silu(W1 x) ⊙ W3 x) over the picked experts; x, y [tokens, width]. Int8 experts have no gradient.</summary>
     public static Tensor Experts(Tensor x, Routing routing, Parameter w1, Parameter w2, Parameter w3)
     {
         long tokens = x.Shape[0], width = x.Shape[1], experts = routing.Offsets.Count - 1, topK = routing.Index.Shape[1];
@@ -70,6 +70,10 @@ internal static unsafe class MixtureOfExperts
             Width = width,
             Ffn = ffn,
             Dtype = x.DType,
+            WeightDtype = w1.Value.DType,
+            W1Scale = w1.Scale is null ? null : w1.Scale.Floats,
+            W2Scale = w2.Scale is null ? null : w2.Scale.Floats,
+            W3Scale = w3.Scale is null ? null : w3.Scale.Floats,
         };
         NativeStatus.Check(NativeMethods.MoeExpertsForward(x.Device.Handle, &p));
         Tape.Record([x, routing.Weight], [w1, w2, w3], [y], tape => ExpertsBackward(tape, x, routing, w1, w2, w3, gate!, up!, y));

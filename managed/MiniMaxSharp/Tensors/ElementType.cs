@@ -19,12 +19,16 @@ public enum ElementType
 
     /// <summary>IEEE double precision, 8 bytes; for data, not for computing.</summary>
     Float64 = DType.F64,
+
+    /// <summary>Signed 8-bit integer; of weights, times a scale for each row.</summary>
+    Int8 = DType.I8,
 }
 
 internal static class ElementTypes
 {
     public static int Size(this ElementType type) => type switch
     {
+        ElementType.Int8 => 1,
         ElementType.BFloat16 => 2,
         ElementType.Float32 or ElementType.Int32 => 4,
         ElementType.Int64 or ElementType.Float64 => 8,
@@ -40,6 +44,7 @@ internal static class ElementTypes
         long => ElementType.Int64,
         double => ElementType.Float64,
         ushort => ElementType.BFloat16,
-        _ => throw new NotSupportedException($"A tensor cannot hold {typeof(T).Name}; float, ushort (bfloat16), int, long and double are possible."),
+        sbyte => ElementType.Int8,
+        _ => throw new NotSupportedException($"A tensor cannot hold {typeof(T).Name}; float, ushort (bfloat16), sbyte, int, long and double are possible."),
     };
 }

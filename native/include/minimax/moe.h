@@ -48,7 +48,9 @@ MM_API mm_status mm_moe_route_backward(mm_context* context, const mm_moe_route_b
 /* For each row r of expert e with token t: gate = x_t W1^T, up = x_t W3^T, out = (silu(gate) * up) W2^T;
  * y_t = sum over the token's slots, in ascending expert index, of weight * out. Tokens are never dropped.
  * x, y [tokens, width]; w1, w3 [experts, ffn, width], w2 [experts, width, ffn]; gate, up [tokens * top_k,
- * ffn] are kept in sorted rows for backward (null when it is not needed). */
+ * ffn] are kept in sorted rows for backward (null when it is not needed).
+ * Weights may be int8 with a scale for each of their rows, w = scale * int8: products are summed over the
+ * integers, which both fp32 and bf16 hold exactly, and scaled once. There is no backward from those. */
 typedef struct mm_moe_experts_forward_params {
   int64_t struct_size;
   const void* x;
@@ -68,8 +70,11 @@ typedef struct mm_moe_experts_forward_params {
   int64_t top_k;
   int64_t width;
   int64_t ffn;
-  mm_dtype dtype; /* of x, w1, w2, w3, gate, up, y */
-  int32_t reserved;
+  mm_dtype dtype;        /* of x, gate, up, y */
+  mm_dtype weight_dtype; /* of w1, w2, w3: dtype or I8 */
+  const float* w1_scale; /* [experts, ffn], for I8 only, as w2_scale and w3_scale are */
+  const float* w2_scale; /* [experts, width] */
+  const float* w3_scale; /* [experts, ffn] */
 } mm_moe_experts_forward_params;
 
 MM_API mm_status mm_moe_experts_forward(mm_context* context, const mm_moe_experts_forward_params* params);

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Bumped with every incompatible change; compared by the bindings at load. */
-#define MM_ABI_VERSION 1
+#define MM_ABI_VERSION 2
 
 /* A label that a loss ignores. */
 #define MM_IGNORE_LABEL (-100)
@@ -46,7 +46,8 @@ MM_ENUM(mm_status){
 };
 
 MM_ENUM(mm_dtype){
-    MM_DTYPE_F32 = 0, MM_DTYPE_BF16 = 1, MM_DTYPE_I32 = 2, MM_DTYPE_I64 = 3, MM_DTYPE_F64 = 4,
+    MM_DTYPE_F32 = 0, MM_DTYPE_BF16 = 1, MM_DTYPE_I32 = 2,
+    MM_DTYPE_I64 = 3, MM_DTYPE_F64 = 4,  MM_DTYPE_I8 = 5,
 };
 
 MM_ENUM(mm_device_kind){
