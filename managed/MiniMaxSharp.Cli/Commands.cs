@@ -156,7 +156,7 @@ internal static class Commands
         var input = new Option<string>("--input") { Required = true, Description = "Lines of JSON" };
         var target = new Option<string>("--output") { Required = true, Description = "Receives as many lines, once all are done" };
         var command = new Command(name, description) { tokenizer, input, target };
-        command.SetAction(result => Guarded(() => run(result.GetValue(tokenizer)!, result.GetValue(input)!, result.GetValue(target)!)));
+        command.SetAction(result => Guarded(result, () => run(result.GetValue(tokenizer)!, result.GetValue(input)!, result.GetValue(target)!)));
         return command;
     }
 
