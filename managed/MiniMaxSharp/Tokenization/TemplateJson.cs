@@ -39,6 +39,11 @@ internal static class TemplateJson
             throw new ArgumentException("A string of the tools is not valid Unicode.", error);
         }
 
+        return Quote(text);
+    }
+
+    public static string Quote(string text)
+    {
         var result = new StringBuilder("\"");
         foreach (var character in text)
         {
