@@ -30,6 +30,7 @@ internal static class Commands
         root.Subcommands.Add(Forward());
         root.Subcommands.Add(Generate(output));
         root.Subcommands.Add(Train(output));
+        root.Subcommands.Add(ServeCommand.Create(output));
         root.Subcommands.Add(Doctor(output));
         ParseResult result = root.Parse(arguments);
         // Ctrl-C cancels; what runs ends at its next safe point.
@@ -139,7 +140,7 @@ internal static class Commands
             ? value
             : throw new ArgumentException($"--ids: '{id}' is not a token id."));
 
-    private static int Guarded(Func<int> action) => GuardedAsync(() => Task.FromResult(action())).GetAwaiter().GetResult();
+    public static int Guarded(Func<int> action) => GuardedAsync(() => Task.FromResult(action())).GetAwaiter().GetResult();
 
     private static async Task<int> GuardedAsync(Func<Task<int>> action)
     {
