@@ -13,11 +13,14 @@ internal sealed record ToolChoice(bool Required = false, string? Name = null);
 /// <summary>A conversation that is to go on, whatever interface it came through.</summary>
 internal sealed record Conversation(IReadOnlyList<ChatMessage> Messages, IReadOnlyList<JsonElement> Tools, ToolChoice Choice)
 {
-    /// <summary>What is put into the model's mouth: an answer that has begun to call a tool goes on to call it.</summary>
+    /// <summary>
+    /// What is put into the model's mouth: an answer that has begun to call a tool goes on to call it. It ends where a token of the
+    /// model's own would: the space after a colon belongs to what follows.
+    /// </summary>
     public string Beginning => Choice switch
     {
-        { Name: { } name } => $"<tool_calls>\n{{\"name\": \"{JsonEncodedText.Encode(name)}\", \"arguments\": ",
-        { Required: true } => "<tool_calls>\n{\"name\": \"",
+        { Name: { } name } => $"<tool_calls>\n{{\"name\": \"{JsonEncodedText.Encode(name)}\", \"arguments\":",
+        { Required: true } => "<tool_calls>\n{\"name\":",
         _ => "",
     };
 }
@@ -36,6 +39,7 @@ internal static class Answers
     /// <summary>Options with a number of new tokens that fits, where the caller names none.</summary>
     public static GenerationOptions Fit(this ServedModel model, GenerationOptions options, int? maxTokens, int promptLength, int samples = 1)
     {
+        // Memory is given out in pages, so a few tokens of it are lost at the end.
         long room = Math.Min(model.Context - promptLength, (model.Options.Engine.CacheTokens - promptLength) / samples - 64);
         return options with
         {

@@ -55,7 +55,7 @@ internal static class Sampling
         {
             bool tooLong = (long)prompt.Length + options.MaxNewTokens > model.Context;
             throw ApiException.BadRequest(
-                Plain(error), tooLong ? "messages" : JsonNamingPolicy.SnakeCaseLower.ConvertName(error.ParamName ?? ""), tooLong ? "context_length_exceeded" : "invalid_value");
+                Plain(error), tooLong ? null : Field(error.ParamName), tooLong ? "context_length_exceeded" : "invalid_value");
         }
 
         return (generation, options);
@@ -73,6 +73,16 @@ internal static class Sampling
         int suffix = message.IndexOf(" (Parameter '", StringComparison.Ordinal);
         return suffix < 0 ? message : message[..suffix];
     }
+
+    // The client's name for one of the engine's options.
+    private static string? Field(string? option) => option switch
+    {
+        null or "request" or "options" => null,
+        nameof(GenerationOptions.StopStrings) => "stop",
+        nameof(GenerationOptions.TopLogProbabilities) => "top_logprobs",
+        nameof(GenerationOptions.ThinkingBudget.MaxTokens) => "thinking_budget",
+        _ => JsonNamingPolicy.SnakeCaseLower.ConvertName(option),
+    };
 
     private sealed class LogitBias : ILogitProcessor
     {
