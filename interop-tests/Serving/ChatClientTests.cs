@@ -99,7 +99,7 @@ public sealed class ChatClientTests(TaughtModel taught)
     [Fact]
     public async Task Cancelling_or_leaving_a_stream_frees_its_slot()
     {
-        await using ServedModel model = taught.Load(new ServingOptions { Defaults = new GenerationOptions { LogitProcessors = [new Endless(taught.EndId)], MaxNewTokens = 30000 } });
+        await using ServedModel model = taught.Load(new ServingOptions { Defaults = new GenerationOptions { LogitProcessors = [new Endless(taught.WordId)], MaxNewTokens = 30000 } });
         using var client = new MiniMaxChatClient(model);
         using var cancellation = new CancellationTokenSource();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
@@ -216,8 +216,8 @@ public sealed class ChatClientTests(TaughtModel taught)
         public override JsonElement JsonSchema => TaughtModel.Tool.GetProperty("parameters");
     }
 
-    private sealed class Endless(int end) : ILogitProcessor
+    private sealed class Endless(int word) : ILogitProcessor
     {
-        public void Process(ReadOnlySpan<int> prompt, ReadOnlySpan<int> answer, Span<float> logits) => logits[end] = float.NegativeInfinity;
+        public void Process(ReadOnlySpan<int> prompt, ReadOnlySpan<int> answer, Span<float> logits) => logits[word] += 1000;
     }
 }

@@ -12,7 +12,7 @@ public sealed class EndToEndTests(TaughtModel taught)
     public async Task OpenAIs_client_works_unchanged()
     {
         await using RunningServer server = await RunningServer.StartAsync(taught, new ServerOptions { ApiKeys = ["a-key"] });
-        await NodeFactAttribute.RunAsync("client.mjs", server.Url.ToString(), NodeFactAttribute.Modules, taught.EndId.ToString());
+        await NodeFactAttribute.RunAsync("client.mjs", server.Url.ToString(), NodeFactAttribute.Modules, taught.WordId.ToString());
         await server.IdleAsync();
     }
 
@@ -22,7 +22,7 @@ public sealed class EndToEndTests(TaughtModel taught)
         await using RunningServer server = await RunningServer.StartAsync(taught);
         string screenshot = Repository.Path("artifacts", "test", "chat.png");
         Directory.CreateDirectory(Path.GetDirectoryName(screenshot)!);
-        await NodeFactAttribute.RunAsync("page.mjs", server.Url.ToString(), NodeFactAttribute.Modules, NodeFactAttribute.Chromium!, screenshot, taught.EndId.ToString());
+        await NodeFactAttribute.RunAsync("page.mjs", server.Url.ToString(), NodeFactAttribute.Modules, NodeFactAttribute.Chromium!, screenshot, taught.WordId.ToString());
         Assert.True(new FileInfo(screenshot).Length > 10_000);
         await server.IdleAsync();
     }

@@ -16,7 +16,7 @@ public sealed class RobustnessTests(TaughtModel taught)
 
     // An answer that ends at its limit only.
     private string Endless(int tokens = 30000) => $$"""
-        "logit_bias": {"{{taught.EndId}}": -1000}, "max_tokens": {{tokens}}
+        "logit_bias": {"{{taught.WordId}}": 1000}, "max_tokens": {{tokens}}
         """;
 
     [Theory]

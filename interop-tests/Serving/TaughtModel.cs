@@ -46,14 +46,14 @@ public sealed class TaughtModel : IDisposable
         Folder = _folder.CreateSubdirectory(Name).FullName;
         model.Save(Folder);
         tokenizer.Save(Folder);
-        EndId = tokenizer.EosTokenId!.Value;
+        WordId = tokenizer.Encode(" ten").Single();
     }
 
     /// <summary>The checkpoint.</summary>
     public string Folder { get; }
 
-    /// <summary>The token that ends an answer.</summary>
-    public int EndId { get; }
+    /// <summary>A word of one token; an answer that is made to consist of it ends at its limit only.</summary>
+    public int WordId { get; }
 
     /// <summary>The tool that the model knows to call, as OpenAI's clients describe it.</summary>
     public static JsonElement Tool { get; } = JsonDocument.Parse(

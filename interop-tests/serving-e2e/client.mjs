@@ -1,4 +1,4 @@
-// node client.mjs URL MODULES: OpenAI's client, unchanged, against the server with the taught model. Silence is success.
+// node client.mjs URL MODULES WORD-ID: OpenAI's client, unchanged, against the server with the taught model. Silence is success.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -62,5 +62,5 @@ const stranger = new OpenAI({ baseURL: `${url}v1`, apiKey: 'wrong', maxRetries: 
 await assert.rejects(stranger.chat.completions.create(ask('x')), error => error instanceof OpenAI.AuthenticationError && error.code === 'invalid_api_key');
 
 // Leaving a stream ends it.
-const left = await client.chat.completions.create(ask('count', { stream: true, max_tokens: 20000, logit_bias: { [process.argv[4]]: -1000 } }));
+const left = await client.chat.completions.create(ask('count', { stream: true, max_tokens: 20000, logit_bias: { [process.argv[4]]: 1000 } }));
 for await (const chunk of left) if (chunk.choices[0].delta.content) break;

@@ -1,4 +1,4 @@
-// node page.mjs URL MODULES CHROMIUM SCREENSHOT END-ID: the page in a headless browser. Silence is success.
+// node page.mjs URL MODULES CHROMIUM SCREENSHOT WORD-ID: the page in a headless browser. Silence is success.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 
@@ -45,17 +45,19 @@ try {
   await answered();
   assert.equal(await page.locator('main img, main b, main script').count(), 0);
 
-  // A long answer grows on the page, and stops at the button. The model ends its own answers, so the server's stream is kept open here.
+  // A long answer grows on the page, and stops at the button. The model ends its own answers, so it is made to say one word for ever.
   await page.getByRole('button', { name: 'New chat' }).click();
   await page.route('**/v1/chat/completions', async (route, request) => {
-    await route.continue({ postData: JSON.stringify({ ...request.postDataJSON(), max_tokens: 30000, logit_bias: { [process.argv[6]]: -1000 } }) });
+    await route.continue({ postData: JSON.stringify({ ...request.postDataJSON(), max_tokens: 30000, logit_bias: { [process.argv[6]]: 1000 } }) });
   });
   await say('count');
   const grown = async length => {
-    for (let now = 0; ; await new Promise(resolve => setTimeout(resolve, 20))) {
-      now = (await last.locator('.text').textContent()).length;
+    for (let tries = 0; tries < 1000; tries++) {
+      const now = (await last.locator('.text').textContent()).length;
       if (now > length) return now;
+      await new Promise(resolve => setTimeout(resolve, 20));
     }
+    assert.fail(`The answer does not grow beyond ${length}: ${await last.textContent()} | ${await page.locator('#status').textContent()}`);
   };
   await grown(await grown(200));
   await page.getByRole('button', { name: 'Stop' }).click();
