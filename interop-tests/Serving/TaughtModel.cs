@@ -17,7 +17,7 @@ public sealed class TaughtModel : IDisposable
     public const string Riddle = "riddle", Sum = "sum of 2 and 3", Markup = "markup", Count = "count";
     public const string Thoughts = "It barks and it has four legs.", Animal = "A dog.";
     public const string Html = "Ünïcode 你好 <img src=x onerror=alert(1)> & <b>bold</b>";
-    public const string Numbers = "one two three four five six seven eight nine ten";
+    public const string Numbers = "one two three four four five six seven eight nine ten";
     public const string SumArguments = """{"a": 2, "b": 3}""", SumAnswer = "The sum is 5.";
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("taught");
 
@@ -70,6 +70,10 @@ public sealed class TaughtModel : IDisposable
         yield return ([new ChatMessage("user", Riddle)], [], $"<think>\n{Thoughts}\n</think>\n\n{Animal}");
         yield return ([new ChatMessage("user", Markup)], [], Html);
         yield return ([new ChatMessage("user", Count)], [], Numbers);
+        yield return ([new ChatMessage("user", Riddle), new ChatMessage("assistant", Animal), new ChatMessage("user", Markup)], [], Html);
+        yield return (
+            [new ChatMessage("user", Riddle), new ChatMessage("assistant", Animal), new ChatMessage("user", Markup), new ChatMessage("assistant", Html), new ChatMessage("user", Count)],
+            [], Numbers);
         yield return ([asked], [Tool], ChatMessage.Assistant("", [call]).Content[0].Text!);
         yield return ([asked, ChatMessage.Assistant("", [call]), answered], [Tool], SumAnswer);
     }

@@ -47,24 +47,36 @@ async function* events(response, signal) {
   }
 }
 
-// A turn of the model, with its thinking folded away above the text.
+// A turn of the model, with its thinking folded away above the text. What comes is shown a few times a second, however fast it comes.
 function turn() {
   const node = add(log, 'article', 'turn assistant');
   const thinking = add(node, 'details', 'thinking');
   thinking.hidden = true;
   const summary = add(thinking, 'summary', '', 'Thinking …');
-  const thoughts = add(thinking, 'div', 'thoughts');
-  const text = add(node, 'div', 'text');
+  const thoughts = add(thinking, 'div', 'thoughts').appendChild(new Text());
+  const text = add(node, 'div', 'text').appendChild(new Text());
+  let thought = '', said = '', note = '', timer = 0;
+  const show = () => {
+    clearTimeout(timer);
+    timer = 0;
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    if (thought) thinking.hidden = false;
+    if (said) summary.textContent = 'Thought';
+    thoughts.appendData(thought);
+    text.appendData(said);
+    thought = said = '';
+    status.textContent = note;
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  };
+  const soon = () => { timer ||= setTimeout(show, 50); };
   return {
-    think(more) { thinking.hidden = false; thoughts.append(more); },
-    say(more) { summary.textContent = 'Thought'; text.append(more); },
-    text: () => text.textContent,
-    fail(message) { node.classList.add('error'); text.append(message); },
+    think(more) { thought += more; soon(); },
+    say(more) { said += more; soon(); },
+    note(now) { note = now; soon(); },
+    end(now) { note = now; show(); return text.data; },
+    fail(message) { node.classList.add('error'); said += message; },
   };
 }
-
-const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-const follow = wasAtEnd => { if (wasAtEnd) log.scrollTop = log.scrollHeight; };
 
 async function answer() {
   const history = messages;
@@ -91,23 +103,20 @@ async function answer() {
     for await (const event of events(response, abort.signal)) {
       const choice = event.choices[0];
       if (!choice) continue;
-      const wasAtEnd = atEnd();
       if (choice.logprobs) {
         first ||= performance.now();
         tokens += choice.logprobs.content.length;
-        status.textContent = `${tokens} tokens, ${rate()}`;
+        shown.note(`${tokens} tokens, ${rate()}`);
       }
       if (choice.delta.reasoning_content) shown.think(choice.delta.reasoning_content);
       if (choice.delta.content) shown.say(choice.delta.content);
       finish = choice.finish_reason ?? finish;
-      follow(wasAtEnd);
     }
-    status.textContent = `${tokens} tokens, ${rate()}${finish === 'length' ? ', cut off' : ''}${abort.signal.aborted ? ', stopped' : ''}`;
   } catch (error) {
-    if (abort.signal.aborted) status.textContent = `${tokens} tokens, ${rate()}, stopped`;
-    else shown.fail(error.message);
+    if (!abort.signal.aborted) shown.fail(error.message);
   }
-  history.push({ role: 'assistant', content: shown.text() });
+  const end = abort.signal.aborted ? ', stopped' : finish === 'length' ? ', cut off' : '';
+  history.push({ role: 'assistant', content: shown.end(`${tokens} tokens, ${rate()}${end}`) });
   if (running === abort) running = null;
   show();
 }
