@@ -73,6 +73,18 @@ public sealed class RobustnessTests(TaughtModel taught)
     }
 
     [Fact]
+    public async Task Ids_that_the_model_has_and_the_tokenizer_lacks_are_no_text()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(taught);
+        int strange = server.Model.Tokenizer.VocabularySize;
+        (HttpStatusCode status, JsonElement body) = await server.PostAsync(
+            Text, $$"""{"prompt": [{{strange}}], "max_tokens": 3, "thinking_budget": 1, "logprobs": 1, "logit_bias": {"{{strange}}": 1000} }""");
+        Assert.Equal(HttpStatusCode.OK, status);
+        Assert.Equal("", body.GetProperty("choices")[0].GetProperty("text").GetString());
+        Assert.Equal(3, body.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+    }
+
+    [Fact]
     public async Task Figures_are_in_the_message()
     {
         await using RunningServer server = await RunningServer.StartAsync(taught, serving: new ServingOptions { Engine = new EngineOptions { CacheTokens = 1000 } });

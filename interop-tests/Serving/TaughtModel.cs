@@ -27,7 +27,7 @@ public sealed class TaughtModel : IDisposable
             Lessons().SelectMany(l => new[] { ChatTemplate.MiniMaxM1.Render(l.Messages, l.Tools, true), l.Answer }),
             new BpeTrainerOptions { VocabularySize = 600, Pattern = @" ?\S+|\s+" });
         using Device device = Device.Cpu();
-        MiniMaxConfig config = TinyModels.Config(attention: [0, 1]) with { VocabSize = tokenizer.VocabularySize, MaxPositionEmbeddings = 40000 };
+        MiniMaxConfig config = TinyModels.Config(attention: [0, 1]) with { VocabSize = tokenizer.VocabularySize + 4, MaxPositionEmbeddings = 40000 };
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(config, device, seed: 1);
         using var optimizer = new AdamW(model.Parameters);
         var trainer = new SupervisedTrainer(model, optimizer, new SupervisedOptions { LearningRate = new LearningRateSchedule(5e-3f, 400) { DecayStart = 0.5f } });

@@ -82,8 +82,9 @@ async function answer() {
   const history = messages;
   const abort = running = new AbortController();
   const shown = turn();
-  let first = 0, tokens = 0, finish = null;
-  const rate = () => tokens > 1 ? `${((tokens - 1) * 1000 / (performance.now() - first)).toFixed(1)} tokens/s` : '';
+  const start = performance.now();
+  let tokens = 0, finish = null;
+  const rate = () => `${(tokens * 1000 / (performance.now() - start)).toFixed(1)} tokens/s`;
   try {
     if (!model) await findModel();
     const system = element('system').value.trim();
@@ -104,7 +105,6 @@ async function answer() {
       const choice = event.choices[0];
       if (!choice) continue;
       if (choice.logprobs) {
-        first ||= performance.now();
         tokens += choice.logprobs.content.length;
         shown.note(`${tokens} tokens, ${rate()}`);
       }
