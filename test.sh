@@ -81,6 +81,14 @@ say "CUDA"
 echo "There is no CUDA code in the repository yet; native/benchmarks/results say: not yet run on a GPU."
 
 say "Managed"
+# The tests of the server that need OpenAI's JavaScript client and a browser are skipped where these cannot be had.
+if need node nodejs && need npm npm && need chromium chromium; then
+  mkdir -p artifacts/serving-e2e && cp interop-tests/serving-e2e/package.json artifacts/serving-e2e/
+  (cd artifacts/serving-e2e && npm install --no-audit --no-fund --no-package-lock) >"$out/npm-install.log" 2>&1 \
+    || { echo "npm install failed; the end-to-end tests of the server will be skipped"; tail -n 5 "$out/npm-install.log"; }
+else
+  echo "node, npm or chromium is missing; the end-to-end tests of the server will be skipped"
+fi
 check "dotnet build" dotnet build -c Release Bindings.sln
 check "dotnet format" dotnet format Bindings.sln --verify-no-changes --no-restore --exclude-diagnostics IDE0130
 rm -rf "$out/managed"
@@ -105,6 +113,7 @@ check "trimmed publish" dotnet publish -c Release managed/MiniMaxSharp.Cli -r li
 check "trimmed tool stays under 40 MiB" bash -c '[ "$(du -sb --exclude="*.pdb" --exclude="*.xml" artifacts/publish | cut -f1)" -lt 41943040 ]'
 check "trimmed tool: doctor" artifacts/publish/minimax doctor
 check "trimmed tool: goldens" artifacts/publish/minimax check --goldens interop-tests/goldens
+check "trimmed tool: serve" env MINIMAX_TOOL="$PWD/artifacts/publish/minimax" dotnet test -c Release interop-tests --no-build --filter FullyQualifiedName~ServeCommandTests
 
 printf '\ntests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ]

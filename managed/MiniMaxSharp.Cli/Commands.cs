@@ -32,6 +32,7 @@ internal static class Commands
         root.Subcommands.Add(Forward());
         root.Subcommands.Add(Generate(output));
         root.Subcommands.Add(Train(output));
+        root.Subcommands.Add(ServeCommand.Create(output));
         root.Subcommands.Add(Doctor(output));
         root.Subcommands.Add(Lines("tokenize", "Token ids of texts: {\"text\"} becomes {\"ids\"}, line by line", TokenizeCommand.Run));
         root.Subcommands.Add(Lines("render", "Chats as one text: {\"messages\", \"tools\", \"add_generation_prompt\"} becomes {\"rendered\"}, line by line", RenderCommand.Run));
@@ -168,7 +169,7 @@ internal static class Commands
             ? value
             : throw new ArgumentException($"--ids: '{id}' is not a token id."));
 
-    private static int Guarded(ParseResult command, Func<int> action) =>
+    public static int Guarded(ParseResult command, Func<int> action) =>
         GuardedAsync(command, () => Task.FromResult(action())).GetAwaiter().GetResult();
 
     private static async Task<int> GuardedAsync(ParseResult command, Func<Task<int>> action)

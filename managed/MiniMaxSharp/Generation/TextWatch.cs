@@ -22,7 +22,7 @@ internal sealed class TextWatch
         _decoder = tokenizer.CreateStreamingDecoder(skipSpecialTokens: true);
         _closed = options.ThinkingBudget is null;
         // A template may open thinking at the prompt's end.
-        _open = !_closed && tokenizer.Decode(prompt[Math.Max(0, prompt.Length - 16)..]).TrimEnd().EndsWith(ThinkingBudget.Open, StringComparison.Ordinal);
+        _open = !_closed && tokenizer.Decode(Known(prompt[Math.Max(0, prompt.Length - 16)..])).TrimEnd().EndsWith(ThinkingBudget.Open, StringComparison.Ordinal);
     }
 
     /// <summary>Whether a stop string came.</summary>
@@ -31,7 +31,7 @@ internal sealed class TextWatch
     /// <summary>The text that this token makes certain; fills <paramref name="injections"/> when thinking has used up its budget.</summary>
     public string Append(int token, bool injected, Queue<int> injections)
     {
-        string text = _decoder.Append(token);
+        string text = _tokenizer.IdToToken(token) is null ? "" : _decoder.Append(token);
         if (!_closed)
         {
             CountThinking(text, injected, injections);
@@ -52,6 +52,9 @@ internal sealed class TextWatch
         _heldBack.Clear();
         return rest;
     }
+
+    // A model may have more rows than the tokenizer has tokens: what it says with one of those is no text.
+    private int[] Known(ReadOnlySpan<int> ids) => [.. ids.ToArray().Where(id => _tokenizer.IdToToken(id) is not null)];
 
     private string Release(string text)
     {

@@ -1,0 +1,33 @@
+using MiniMaxSharp.Generation;
+using MiniMaxSharp.Models;
+
+namespace MiniMaxSharp.Serving;
+
+/// <summary>How a model is served, whatever the interface.</summary>
+public sealed record ServingOptions
+{
+    /// <summary>The name that clients use; null: the name of the checkpoint's folder.</summary>
+    public string? ModelId { get; init; }
+
+    /// <summary>How the experts are kept.</summary>
+    public ExpertStorage Experts { get; init; }
+
+    /// <summary>Memory and batch sizes.</summary>
+    public EngineOptions Engine { get; init; } = new();
+
+    /// <summary>What holds where a request does not say otherwise. The temperature and top-p are those MiniMax recommends for M1.</summary>
+    /// <remarks><see cref="GenerationOptions.MaxNewTokens"/> gives way to what context and cache leave, if a request does not ask for a number.</remarks>
+    public GenerationOptions Defaults { get; init; } = new() { Temperature = 1, TopP = 0.95f, MaxNewTokens = 4096 };
+
+    /// <summary>Throws on a value that makes no sense, naming it.</summary>
+    /// <exception cref="ArgumentException">A value is out of its range.</exception>
+    public void Validate()
+    {
+        Engine.Validate();
+        Defaults.Validate();
+        if (ModelId is { } id)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(id, nameof(ModelId));
+        }
+    }
+}
