@@ -22,6 +22,7 @@ internal static class Commands
               minimax check --goldens goldens
               minimax inspect runs/seed-0/checkpoint
               minimax generate --model runs/seed-0/checkpoint --prompt "close ( < [ ] ["
+              minimax serve runs/seed-0/checkpoint
               minimax forward --model DIR --input in.safetensors --output out.safetensors --gradients
               minimax train sft --config sft.json
 

@@ -50,16 +50,17 @@ internal static class ServeCommand
                 MaxRequestBytes = result.GetValue(bytes),
                 Timeout = TimeSpan.FromSeconds(result.GetValue(timeout)),
             },
-            output).GetAwaiter().GetResult()));
+            output,
+            result.InvocationConfiguration.Error).GetAwaiter().GetResult()));
         return command;
     }
 
-    private static async Task<int> RunAsync(string directory, string url, ServingOptions serving, ServerOptions server, TextWriter output)
+    private static async Task<int> RunAsync(string directory, string url, ServingOptions serving, ServerOptions server, TextWriter output, TextWriter errors)
     {
         server.Validate();
         if (!MiniMaxServer.IsLoopback(url) && server.ApiKeys.Count == 0)
         {
-            await Console.Error.WriteLineAsync($"Warning: {url} can be reached from other machines, and no API key is asked for.").ConfigureAwait(false);
+            await errors.WriteLineAsync($"Warning: {url} can be reached from other machines, and no API key is asked for.").ConfigureAwait(false);
         }
 
         await using WebApplication app = MiniMaxServer.Build(ServedModel.Load(directory, serving), url, server);
