@@ -283,7 +283,8 @@ Grid grid(const Product& p, int64_t wanted) {
 bool has_bf16_kernel(const mm_context& context) { return context.backend->isa == MM_ISA_AVX512_BF16; }
 
 void multiply(mm_context& context, const Product* products, int64_t count) {
-  const int64_t wanted = count == 1 ? 4 * thread_count() : ceil_div(4 * thread_count(), count);
+  // Several products end together only if the last task is a small part of them all.
+  const int64_t wanted = count == 1 ? 4 * thread_count() : ceil_div(16 * thread_count(), count);
   int64_t total = 0;
   for (int64_t i = 0; i < count; i++) {
     if (products[i].depth == 0) clear(products[i]);
