@@ -33,7 +33,7 @@ def main():
     table.fact("greedy text alone and among 32: tokens that differ", ours["greedy text alone and among 32 differs at"], "tokens", at_most=0)
     for case, value in soak.items():
         limit = 0 if case.endswith("errors") else 1.02 if "memory" in case else None
-        table.fact(case, value, "errors" if case.endswith("errors") else "times" if "memory" in case else "tokens/s" if case.endswith("tokens") else "answers", limit)
+        table.fact(case, value, "errors" if case.endswith("errors") else "times" if "memory" in case else "pieces/s" if case.endswith("text") else "answers", limit)
     table.write("generation", a.threads, "python3 native/benchmarks/generation.py --peer-root DIR --peers DIR --reference DIR")
 
 

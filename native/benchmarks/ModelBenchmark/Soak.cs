@@ -41,7 +41,7 @@ internal static class Soak
             long after = ResidentBytes(server);
             report($"{clients} streaming clients, {duration.TotalSeconds:F0} s: errors", counts.Errors, "errors");
             report($"{clients} streaming clients: complete answers", counts.Answers, "answers");
-            report($"{clients} streaming clients: tokens", counts.Chunks / duration.TotalSeconds, "tokens/s");
+            report($"{clients} streaming clients: pieces of text", counts.Chunks / duration.TotalSeconds, "pieces/s");
             report($"{clients} streaming clients: memory of the server at the end against after {s_warmUp.TotalSeconds:F0} s", (double)after / before, "times");
         }
         finally
