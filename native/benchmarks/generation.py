@@ -2,9 +2,8 @@
 
     python3 native/benchmarks/generation.py --peer-root DIR --peers DIR --reference DIR [--threads 2]
 
-The arguments are those of compare.py. Nothing else should run meanwhile; it takes about six minutes.
+The arguments are those of compare.py. Nothing else should run meanwhile; it takes about five minutes.
 """
-import json
 import os
 
 from compare import HERE, ROOT, Table, arguments, lines, peer_model, prepare_peer, run
