@@ -5,7 +5,7 @@ namespace MiniMaxSharp.Generator;
 
 /// <summary>
 /// Writes the C# side of the ABI, and the C program that prints the native side of it for comparison. Names: mm_linear_forward
-/// becomes LinearForward, mm_dtype DType, MM_DTYPE_BF16 DType.Bf16, cu_seqlens_q CuSeqlensQ. A context is a ContextHandle,
+/// becomes LinearForward, mm_dtype DType, MM_DTYPE_BF16 DType.Bf16, cu_seqlens_q CuSeqlensQ. A context is a ContextHandle, a graph a number,
 /// other pointers stay pointers.
 /// </summary>
 public static class Emitter
@@ -135,6 +135,8 @@ public static class Emitter
         ("mm_context", 1, "mm_context_destroy") => "nint",
         ("mm_context", 1, _) => "ContextHandle",
         ("mm_context", 2, _) => "nint*",
+        ("mm_graph", 1, _) => "nint",
+        ("mm_graph", 2, _) => "nint*",
         _ => TypeName(type),
     };
 

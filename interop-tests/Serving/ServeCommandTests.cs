@@ -4,6 +4,8 @@ using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using MiniMaxSharp.Cli;
+using MiniMaxSharp.Generation;
+using MiniMaxSharp.Models;
 
 namespace MiniMaxSharp.Tests.Serving;
 
@@ -19,22 +21,10 @@ public sealed class ServeCommandTests(TaughtModel taught)
     {
         string keys = Path.Combine(taught.Folder, "keys.txt");
         await File.WriteAllTextAsync(keys, "# of the tests\n\n  file-key  \n");
-        string tool = Environment.GetEnvironmentVariable("MINIMAX_TOOL") ?? Path.Combine(AppContext.BaseDirectory, "minimax");
-        var start = new ProcessStartInfo(tool, ["serve", taught.Folder, "--urls", "http://127.0.0.1:0", "--api-key", "given-key", "--api-key-file", keys, "--model-name", "mine"])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["MINIMAX_API_KEYS"] = "one-key, another-key";
-        // Nothing but the option decides where it listens.
-        start.Environment["ASPNETCORE_URLS"] = start.Environment["ASPNETCORE_HTTP_PORTS"] = "http://0.0.0.0:1";
-        using Process process = Process.Start(start)!;
+        using Process process = Serve("--api-key", "given-key", "--api-key-file", keys, "--model-name", "mine");
         try
         {
-            string? line = await process.StandardOutput.ReadLineAsync();
-            Match url = Regex.Match(line ?? "", @"http://127\.0\.0\.1:\d+");
-            Assert.True(url.Success, line + (line is null ? await process.StandardError.ReadToEndAsync() : ""));
-            using var client = new HttpClient { BaseAddress = new Uri(url.Value) };
+            using HttpClient client = await ListeningAsync(process);
             Assert.Equal(HttpStatusCode.Unauthorized, (await client.GetAsync("/v1/models")).StatusCode);
             foreach (string key in new[] { "given-key", "file-key", "one-key", "another-key" })
             {
@@ -74,6 +64,27 @@ public sealed class ServeCommandTests(TaughtModel taught)
         }
     }
 
+    [Fact]
+    public async Task With_int8_it_answers_as_the_model_with_rounded_experts()
+    {
+        using Process process = Serve("--int8");
+        try
+        {
+            using HttpClient client = await ListeningAsync(process);
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "one-key");
+            using HttpResponseMessage response = await client.PostAsync("/v1/completions", RunningServer.Json(
+                """{"model": "any", "prompt": [1, 2, 3], "max_tokens": 1, "temperature": 0, "logprobs": 1}"""));
+            using JsonDocument answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+            float served = answer.RootElement.GetProperty("choices")[0].GetProperty("logprobs").GetProperty("token_logprobs")[0].GetSingle();
+            Assert.Equal(await LogProbabilityAsync(ExpertStorage.Int8), served);
+            Assert.NotEqual(await LogProbabilityAsync(ExpertStorage.AsModel), served);
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
     [Theory]
     [InlineData("ftp://127.0.0.1:1")]
     [InlineData("https://127.0.0.1:1")]
@@ -86,5 +97,37 @@ public sealed class ServeCommandTests(TaughtModel taught)
         Assert.Equal(2, Commands.Run(["serve", Path.Combine(taught.Folder, "missing")]));
         Assert.Equal(2, Commands.Run(["serve", taught.Folder, "--max-requests", "0"]));
         Assert.Equal(2, Commands.Run(["serve", taught.Folder, "--api-key-file", "/missing/keys"]));
+    }
+
+    private Process Serve(params string[] options)
+    {
+        string tool = Environment.GetEnvironmentVariable("MINIMAX_TOOL") ?? Path.Combine(AppContext.BaseDirectory, "minimax");
+        var start = new ProcessStartInfo(tool, ["serve", taught.Folder, "--urls", "http://127.0.0.1:0", .. options])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["MINIMAX_API_KEYS"] = "one-key, another-key";
+        // Nothing but the option decides where it listens.
+        start.Environment["ASPNETCORE_URLS"] = start.Environment["ASPNETCORE_HTTP_PORTS"] = "http://0.0.0.0:1";
+        return Process.Start(start)!;
+    }
+
+    private static async Task<HttpClient> ListeningAsync(Process process)
+    {
+        string? line = await process.StandardOutput.ReadLineAsync();
+        Match url = Regex.Match(line ?? "", @"http://127\.0\.0\.1:\d+");
+        Assert.True(url.Success, line + (line is null ? await process.StandardError.ReadToEndAsync() : ""));
+        return new HttpClient { BaseAddress = new Uri(url.Value) };
+    }
+
+    private async Task<float> LogProbabilityAsync(ExpertStorage experts)
+    {
+        using Device device = Device.Cpu();
+        using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(taught.Folder, device, experts: experts);
+        await using var engine = new GenerationEngine(model);
+        Completion[] answer = await engine.CompleteAsync(
+            new GenerationRequest(new[] { 1, 2, 3 }), new GenerationOptions { MaxNewTokens = 1, Temperature = 0 });
+        return answer[0].LogProbabilities[0];
     }
 }

@@ -28,9 +28,12 @@ def run(*command, **options):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
 
 
+def rows(text):
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
 def lines(text, unit=None):
-    rows = map(json.loads, filter(lambda s: s.startswith("{"), text.splitlines()))
-    return {row["case"]: row["value"] for row in rows if unit in (None, row["unit"])}
+    return {row["case"]: row["value"] for row in rows(text) if unit in (None, row["unit"])}
 
 
 def machine(threads):

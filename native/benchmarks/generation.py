@@ -6,7 +6,7 @@ The arguments are those of compare.py. Nothing else should run meanwhile; it tak
 """
 import os
 
-from compare import HERE, ROOT, Table, arguments, lines, peer_model, prepare_peer, run
+from compare import HERE, ROOT, Table, arguments, lines, peer_model, prepare_peer, rows, run
 
 
 def main():
@@ -17,11 +17,11 @@ def main():
     run("dotnet", "build", "-c", "Release", os.path.join(ROOT, "managed", "MiniMaxSharp.Cli"), "-v", "q")
 
     def bench(*command):
-        return lines(run("dotnet", "run", "-c", "Release", "--no-build", "--project", os.path.join(HERE, "ModelBenchmark"), "--", *command))
+        return run("dotnet", "run", "-c", "Release", "--no-build", "--project", os.path.join(HERE, "ModelBenchmark"), "--", *command)
 
-    ours = bench(model, str(a.threads), "generation")
+    ours = lines(bench(model, str(a.threads), "generation"))
     tool = os.path.join(ROOT, "managed", "MiniMaxSharp.Cli", "bin", "Release", "net10.0", "minimax.dll")
-    soak = bench("soak", model, tool)
+    facts = rows(bench("int8", model)) + rows(bench("soak", model, tool))
 
     table = Table(f"PyTorch {theirs['torch']}")
     published = f"PyTorch {theirs['torch']}, published code"
@@ -30,9 +30,8 @@ def main():
     table.row("16 rollouts of a 1,024-token prompt, 64 new tokens each", ours["16 rollouts of 1,024 tokens, shared"],
               ours["16 rollouts of 1,024 tokens, separate"], "without prefix sharing", "s", 3, lower=True)
     table.fact("greedy text alone and among 32: tokens that differ", ours["greedy text alone and among 32 differs at"], "tokens", at_most=0)
-    for case, value in soak.items():
-        limit = 0 if case.endswith("errors") else 1.02 if "memory" in case else None
-        table.fact(case, value, "errors" if case.endswith("errors") else "times" if "memory" in case else "pieces/s" if case.endswith("text") else "answers", limit)
+    for fact in facts:
+        table.fact(fact["case"], fact["value"], fact["unit"], {"errors": 0, "times": 1.02}.get(fact["unit"]))
     table.write("generation", a.threads, "python3 native/benchmarks/generation.py --peer-root DIR --peers DIR --reference DIR")
 
 

@@ -22,11 +22,38 @@ MM_OPERATIONS(MM_DECLARE)
 namespace mm {
 namespace {
 
+mm_status device_count(int32_t* count) {
+  *count = 1;
+  return MM_STATUS_OK;
+}
+
+mm_status create(int32_t, mm_context** context) {
+  return guarded("mm_context_create", [&] { *context = new mm_context; });
+}
+
+void destroy(mm_context* context) { delete context; }
+
+const char* describe(mm_context* context) { return context->backend->name; }
+
 mm_status synchronize(mm_context*) { return MM_STATUS_OK; }
 
-mm_status allocate_cpu(int64_t bytes, void** pointer) {
+mm_status allocate_cpu(mm_context*, int64_t bytes, void** pointer) {
   return guarded("mm_memory_allocate", [&] { *pointer = allocate(bytes); });
 }
+
+mm_status trim_cpu() {
+  trim();
+  return MM_STATUS_OK;
+}
+
+mm_status no_graphs(const char* name) {
+  return guarded(name, [] { fail(MM_STATUS_UNSUPPORTED, "graphs are recorded on CUDA devices only"); });
+}
+
+mm_status graph_begin(mm_context*) { return no_graphs("mm_graph_begin"); }
+mm_status graph_end(mm_context*, mm_graph**) { return no_graphs("mm_graph_end"); }
+mm_status graph_launch(mm_context*, mm_graph*) { return no_graphs("mm_graph_launch"); }
+mm_status graph_destroy(mm_context*, mm_graph*) { return no_graphs("mm_graph_destroy"); }
 
 mm_status copy(mm_context*, void* destination, const void* source, int64_t bytes) {
   std::memcpy(destination, source, static_cast<size_t>(bytes));
@@ -50,10 +77,11 @@ mm_status run(mm_context* context, const Params* params, const char* name) {
 #define MM_PORTABLE(op) MM_RUN(portable, op)
 #define MM_AVX2(op) MM_RUN(avx2, op)
 #define MM_AVX512(op) MM_RUN(avx512, op)
-#define MM_TABLE(name, isa, entries)                                                                       \
-  {                                                                                                        \
-    MM_ABI_VERSION, sizeof(Backend), name, MM_DEVICE_KIND_CPU, isa, synchronize, allocate_cpu, copy, zero, \
-        MM_OPERATIONS(entries)                                                                             \
+#define MM_TABLE(name, isa, entries)                                                                         \
+  {                                                                                                          \
+    MM_ABI_VERSION, sizeof(Backend), name, MM_DEVICE_KIND_CPU, isa, device_count, create, destroy, describe, \
+        synchronize, allocate_cpu, allocate_cpu, release, trim_cpu, live_bytes, cached_bytes, copy, zero,    \
+        graph_begin, graph_end, graph_launch, graph_destroy, MM_OPERATIONS(entries)                          \
   }
 
 constexpr Backend kBackends[] = {

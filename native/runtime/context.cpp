@@ -41,26 +41,40 @@ const char* isa_name(mm_isa isa) {
 }  // namespace mm
 
 mm_status mm_context_create(const mm_context_create_params* params, mm_context** context) {
-  return mm::guarded("mm_context_create", [&] {
+  mm_status status = MM_STATUS_OK;
+  const mm_status outer = mm::guarded("mm_context_create", [&] {
     MM_REQUIRE(params, "params is null");
     MM_REQUIRE(context, "context is null");
     *context = nullptr;
     MM_REQUIRE(params->struct_size == static_cast<int64_t>(sizeof *params),
                "struct_size is %lld, the library has %lld", static_cast<long long>(params->struct_size),
                static_cast<long long>(sizeof *params));
-    if (params->device != MM_DEVICE_KIND_CPU)
-      mm::fail(MM_STATUS_UNSUPPORTED, "this library has the CPU backend only");
-    const mm::Backend* backend = mm::cpu_backend(params->isa);
+    MM_REQUIRE(params->device == MM_DEVICE_KIND_CPU || params->device == MM_DEVICE_KIND_CUDA,
+               "device is %d; CPU and CUDA are possible", static_cast<int>(params->device));
+    const bool cpu = params->device == MM_DEVICE_KIND_CPU;
+    const mm::Backend* backend = cpu ? mm::cpu_backend(params->isa) : mm::cuda_backend();
     if (!backend) mm::fail(MM_STATUS_UNSUPPORTED, "this machine cannot run %s", mm::isa_name(params->isa));
-    *context = new mm_context{backend};
+    status = backend->create(params->device_index, context);
+    if (status == MM_STATUS_OK) (*context)->backend = backend;
   });
+  return outer == MM_STATUS_OK ? status : outer;
+}
+
+mm_status mm_device_count(mm_device_kind device, int32_t* count) {
+  mm_status status = MM_STATUS_OK;
+  const mm_status outer = mm::guarded("mm_device_count", [&] {
+    MM_REQUIRE(count, "count is null");
+    *count = device == MM_DEVICE_KIND_CPU;
+    if (device == MM_DEVICE_KIND_CUDA) status = mm::cuda_backend()->device_count(count);
+  });
+  return outer == MM_STATUS_OK ? status : outer;
 }
 
 mm_status mm_context_destroy(mm_context* context) {
   return mm::guarded("mm_context_destroy", [&] {
     if (!context) return;
     { mm::Hold hold(context); }
-    delete context;
+    context->backend->destroy(context);
   });
 }
 
@@ -80,14 +94,58 @@ mm_status mm_context_isa(mm_context* context, mm_isa* isa) {
   });
 }
 
+mm_status mm_context_describe(mm_context* context, const char** text) {
+  return mm::guarded("mm_context_describe", [&] {
+    MM_REQUIRE(context && text, "context or text is null");
+    *text = context->backend->describe(context);
+  });
+}
+
 mm_status mm_memory_allocate(mm_context* context, int64_t bytes, void** pointer) {
   mm_status status = MM_STATUS_OK;
   const mm_status outer = mm::guarded("mm_memory_allocate", [&] {
     MM_REQUIRE(context && pointer, "context or pointer is null");
     *pointer = nullptr;
-    status = context->backend->allocate(bytes, pointer);
+    status = context->backend->allocate(context, bytes, pointer);
   });
   return outer == MM_STATUS_OK ? status : outer;
+}
+
+mm_status mm_memory_allocate_host(mm_context* context, int64_t bytes, void** pointer) {
+  mm_status status = MM_STATUS_OK;
+  const mm_status outer = mm::guarded("mm_memory_allocate_host", [&] {
+    MM_REQUIRE(context && pointer, "context or pointer is null");
+    *pointer = nullptr;
+    status = context->backend->allocate_host(context, bytes, pointer);
+  });
+  return outer == MM_STATUS_OK ? status : outer;
+}
+
+mm_status mm_memory_free(void* pointer) {
+  return mm::guarded("mm_memory_free", [&] {
+    const mm::Backend* cuda = mm::loaded_cuda_backend();
+    if (!pointer || mm::release(pointer) || (cuda && cuda->release(pointer))) return;
+    mm::fail(MM_STATUS_INVALID_ARGUMENT, "%p was not allocated here, or is free already", pointer);
+  });
+}
+
+mm_status mm_memory_trim(void) {
+  mm_status status = MM_STATUS_OK;
+  const mm_status outer = mm::guarded("mm_memory_trim", [&] {
+    mm::trim();
+    if (const mm::Backend* cuda = mm::loaded_cuda_backend()) status = cuda->trim();
+  });
+  return outer == MM_STATUS_OK ? status : outer;
+}
+
+int64_t mm_memory_live_bytes(void) {
+  const mm::Backend* cuda = mm::loaded_cuda_backend();
+  return mm::live_bytes() + (cuda ? cuda->live_bytes() : 0);
+}
+
+int64_t mm_memory_cached_bytes(void) {
+  const mm::Backend* cuda = mm::loaded_cuda_backend();
+  return mm::cached_bytes() + (cuda ? cuda->cached_bytes() : 0);
 }
 
 mm_status mm_memory_copy(mm_context* context, void* destination, const void* source, int64_t bytes) {
@@ -110,6 +168,41 @@ mm_status mm_memory_zero(mm_context* context, void* destination, int64_t bytes) 
     status = context->backend->zero(context, destination, bytes);
   });
   return outer == MM_STATUS_OK ? status : outer;
+}
+
+namespace {
+
+// A call of a graph, or of the context that records one.
+template <typename F>
+mm_status held(const char* name, mm_context* context, F&& body) {
+  mm_status status = MM_STATUS_OK;
+  const mm_status outer = mm::guarded(name, [&] {
+    mm::Hold hold(context);
+    status = body(*context->backend);
+  });
+  return outer == MM_STATUS_OK ? status : outer;
+}
+
+}  // namespace
+
+mm_status mm_graph_begin(mm_context* context) {
+  return held("mm_graph_begin", context, [&](const mm::Backend& b) { return b.graph_begin(context); });
+}
+
+mm_status mm_graph_end(mm_context* context, mm_graph** graph) {
+  return held("mm_graph_end", context, [&](const mm::Backend& b) { return b.graph_end(context, graph); });
+}
+
+mm_status mm_graph_launch(mm_context* context, mm_graph* graph) {
+  return held("mm_graph_launch", context, [&](const mm::Backend& b) {
+    MM_REQUIRE(graph, "the graph is null");
+    return b.graph_launch(context, graph);
+  });
+}
+
+mm_status mm_graph_destroy(mm_context* context, mm_graph* graph) {
+  return held("mm_graph_destroy", context,
+              [&](const mm::Backend& b) { return graph ? b.graph_destroy(context, graph) : MM_STATUS_OK; });
 }
 
 MM_ENTRY(cast)

@@ -6,8 +6,9 @@
 #include "runtime/backend.h"
 #include "runtime/error.h"
 
+// A backend may keep more behind it.
 struct mm_context {
-  const mm::Backend* backend;
+  const mm::Backend* backend = nullptr;
   std::atomic<bool> busy{false};
 };
 

@@ -10,7 +10,7 @@
 namespace mm {
 namespace {
 
-constexpr int kMessageBytes = 1024;
+constexpr int kMessageBytes = 2048;
 constexpr int kWhereBytes = 64;
 thread_local char last_error[kWhereBytes + kMessageBytes] = "";
 
@@ -25,6 +25,8 @@ mm_status remember(mm_status status, const char* where, const char* message) {
 }
 
 }  // namespace
+
+void set_error(const char* text) { std::snprintf(last_error, sizeof last_error, "%s", text); }
 
 void fail(mm_status status, const char* format, ...) {
   Failure failure{status, ""};

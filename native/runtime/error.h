@@ -8,6 +8,9 @@ namespace mm {
 // Throws; the text is printf-formatted. Not inline: operations compiled for other instruction sets call it.
 [[noreturn]] __attribute__((format(printf, 2, 3))) void fail(mm_status status, const char* format, ...);
 
+// Replaces the thread's message.
+void set_error(const char* text);
+
 // Runs the call, and turns whatever it throws into a status and the thread's message, prefixed by `where`.
 mm_status guarded(const char* where, void (*call)(void*), void* argument) noexcept;
 

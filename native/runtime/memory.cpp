@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "minimax/context.h"
 #include "runtime/error.h"
 
 namespace mm {
@@ -94,28 +93,20 @@ bool release(void* pointer) {
   return true;
 }
 
+void trim() {
+  Blocks& b = blocks();
+  std::lock_guard lock(b.mutex);
+  trim(b);
+}
+
+int64_t live_bytes() {
+  std::lock_guard lock(blocks().mutex);
+  return blocks().live_bytes;
+}
+
+int64_t cached_bytes() {
+  std::lock_guard lock(blocks().mutex);
+  return blocks().cached_bytes;
+}
+
 }  // namespace mm
-
-mm_status mm_memory_free(void* pointer) {
-  return mm::guarded("mm_memory_free", [&] {
-    if (pointer) MM_REQUIRE(mm::release(pointer), "%p was not allocated here, or is free already", pointer);
-  });
-}
-
-mm_status mm_memory_trim(void) {
-  return mm::guarded("mm_memory_trim", [] {
-    mm::Blocks& b = mm::blocks();
-    std::lock_guard lock(b.mutex);
-    mm::trim(b);
-  });
-}
-
-int64_t mm_memory_live_bytes(void) {
-  std::lock_guard lock(mm::blocks().mutex);
-  return mm::blocks().live_bytes;
-}
-
-int64_t mm_memory_cached_bytes(void) {
-  std::lock_guard lock(mm::blocks().mutex);
-  return mm::blocks().cached_bytes;
-}

@@ -13,5 +13,8 @@ void* aligned_memory(int64_t bytes);
 void* allocate(int64_t bytes);
 // False if the pointer did not come from allocate.
 bool release(void* pointer);
+void trim();
+int64_t live_bytes();
+int64_t cached_bytes();
 
 }  // namespace mm

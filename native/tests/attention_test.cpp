@@ -5,7 +5,7 @@ namespace mm::test {
 namespace {
 
 struct Case {
-  std::vector<int64_t> queries, keys;  // tokens of each sequence; queries are the last of the keys
+  Buffer<int64_t> queries, keys;  // tokens of each sequence; queries are the last of the keys
   int64_t heads, kv_heads, d, window;
 };
 
@@ -17,8 +17,8 @@ const Case kCases[] = {
 
 struct Data {
   int64_t tokens_q = 0, tokens_k = 0, longest_q = 0, longest_k = 0;
-  std::vector<int32_t> offsets_q{0}, offsets_k{0};
-  std::vector<float> q, k, v, g;
+  Buffer<int32_t> offsets_q{0}, offsets_k{0};
+  Buffer<float> q, k, v, g;
 
   explicit Data(const Case& c) {
     for (size_t i = 0; i < c.queries.size(); i++) {
@@ -97,12 +97,12 @@ mm_attention_forward_params forward_params(const Case& c, const Data& d, float* 
 }
 
 TEST(Attention, ForwardAndBackwardEqualDoublePrecision) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (const Case& c : kCases) {
       const Data d(c);
       const Reference r = reference(c, d);
-      std::vector<float> o(d.q.size(), NAN), lse(r.lse.size(), NAN), dq(d.q.size(), NAN), dk(d.k.size(), NAN),
+      Buffer<float> o(d.q.size(), NAN), lse(r.lse.size(), NAN), dq(d.q.size(), NAN), dk(d.k.size(), NAN),
           dv(d.k.size(), NAN);
       const auto f = forward_params(c, d, o.data(), lse.data());
       MM_EXPECT_OK(mm_attention_forward(context, &f));
@@ -134,12 +134,12 @@ TEST(Attention, OverPagesATokenIsTheSameAloneAndInAChunk) {
   const Data d(c);
   const Reference r = reference(c, d);
   constexpr int64_t kPage = 16, kPages = 9;
-  const std::vector<int32_t> table = {8, 2, 5, 0, 7, 3, 1};
-  std::vector<int64_t> slots(100);
+  const Buffer<int32_t> table = {8, 2, 5, 0, 7, 3, 1};
+  Buffer<int64_t> slots(100);
   for (int64_t t = 0; t < 100; t++) slots[t] = table[t / kPage] * kPage + t % kPage;
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> keys(kPages * kPage * c.kv_heads * c.d, NAN), values(keys.size(), NAN),
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> keys(kPages * kPage * c.kv_heads * c.d, NAN), values(keys.size(), NAN),
         chunk(d.q.size(), NAN), alone(d.q.size(), NAN);
     mm_kv_cache_write_params w{};
     w.struct_size = sizeof w;
@@ -149,7 +149,7 @@ TEST(Attention, OverPagesATokenIsTheSameAloneAndInAChunk) {
     w.k_token_stride = w.v_token_stride = c.kv_heads * c.d, w.k_head_stride = w.v_head_stride = c.d;
     MM_EXPECT_OK(mm_kv_cache_write(context, &w));
     int32_t length = 100;
-    std::vector<int32_t> offsets = {0, 40};
+    Buffer<int32_t> offsets = {0, 40};
     mm_attention_decode_params p{};
     p.struct_size = sizeof p;
     p.q = d.q.data(), p.k_cache = keys.data(), p.v_cache = values.data(), p.o = chunk.data();
@@ -175,7 +175,7 @@ TEST(Attention, OverPagesATokenIsTheSameAloneAndInAChunk) {
 TEST(Attention, RefusesSequencesThatDoNotFit) {
   const Case c{{5, 3}, {5, 3}, 2, 1, 8, 0};
   const Data d(c);
-  std::vector<float> o(d.q.size());
+  Buffer<float> o(d.q.size());
   Context context;
   const auto refused = [&](mm_attention_forward_params p, const char* message) {
     EXPECT_EQ(mm_attention_forward(context, &p), MM_STATUS_INVALID_ARGUMENT);
@@ -184,7 +184,7 @@ TEST(Attention, RefusesSequencesThatDoNotFit) {
   auto p = forward_params(c, d, o.data(), nullptr);
   p.max_seqlen_q = 4;
   refused(p, "cu_seqlens_q: sequence 0 has 5 tokens, max_seqlen is 4");
-  const std::vector<int32_t> falling = {0, 5, 4}, long_ones = {0, 5, 9};
+  const Buffer<int32_t> falling = {0, 5, 4}, long_ones = {0, 5, 9};
   p = forward_params(c, d, o.data(), nullptr);
   p.cu_seqlens_k = falling.data();
   refused(p, "cu_seqlens_k falls from 5 to 4");
@@ -196,7 +196,7 @@ TEST(Attention, RefusesHeadsThatCannotBeShared) {
   Context context;
   const Case c{{1}, {1}, 3, 2, 4, 0};
   const Data d({{1}, {1}, 6, 2, 4, 0});
-  std::vector<float> o(64);
+  Buffer<float> o(64);
   const auto p = forward_params(c, d, o.data(), nullptr);
   EXPECT_EQ(mm_attention_forward(context, &p), MM_STATUS_INVALID_ARGUMENT);
   EXPECT_NE(std::strstr(mm_last_error(), "3 heads cannot share 2 kv_heads"), nullptr) << mm_last_error();

@@ -33,11 +33,11 @@ TEST(Context, CountsAndReusesMemory) {
 
 TEST(Cast, RoundsToNearestEvenOnEveryIsa) {
   Random random(1);
-  std::vector<float> x = random.floats(1037, 1e3f);
+  Buffer<float> x = random.floats(1037, 1e3f);
   x[0] = NAN, x[1] = INFINITY, x[2] = -0.0f, x[3] = 1e-40f, x[4] = 3.4e38f;
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<uint16_t> y(x.size(), 0xdead);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<uint16_t> y(x.size(), 0xdead);
     mm_cast_params params{sizeof params, x.data(), y.data(), int64_t(x.size()), MM_DTYPE_F32, MM_DTYPE_BF16};
     MM_EXPECT_OK(mm_cast(context, &params));
     EXPECT_TRUE(std::isnan(from_bf16(y[0])));
@@ -46,9 +46,9 @@ TEST(Cast, RoundsToNearestEvenOnEveryIsa) {
 }
 
 TEST(Axpby, DoesNotReadYWhenBetaIsZero) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> x(37, 2.0f), y(37, NAN);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> x(37, 2.0f), y(37, NAN);
     mm_axpby_params params{sizeof params, x.data(), y.data(), 37, 1.5f, 0, MM_DTYPE_F32, MM_DTYPE_F32};
     MM_EXPECT_OK(mm_axpby(context, &params));
     for (float value : y) ASSERT_EQ(value, 3.0f);

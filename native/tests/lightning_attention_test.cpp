@@ -9,9 +9,9 @@ namespace mm::test {
 namespace {
 
 struct Case {
-  std::vector<int64_t> lengths;
+  Buffer<int64_t> lengths;
   int64_t heads, dk, dv;
-  std::vector<float> slopes;
+  Buffer<float> slopes;
   bool state_in, dstate_out;
 };
 
@@ -26,8 +26,8 @@ const Case kCases[] = {
 
 struct Data {
   int64_t sequences, tokens = 0, longest = 0;
-  std::vector<int32_t> offsets{0};
-  std::vector<float> q, k, v, g, state, dstate;
+  Buffer<int32_t> offsets{0};
+  Buffer<float> q, k, v, g, state, dstate;
 
   explicit Data(const Case& c) : sequences(int64_t(c.lengths.size())) {
     for (int64_t n : c.lengths) {
@@ -122,7 +122,7 @@ mm_lightning_attention_backward_params backward_params(const Case& c, const Data
 }
 
 struct Outputs {
-  std::vector<float> o, state, dq, dk, dv, dstate;
+  Buffer<float> o, state, dq, dk, dv, dstate;
 
   // Poisoned: what is not written shows.
   explicit Outputs(const Data& d)
@@ -144,7 +144,7 @@ Outputs outputs(mm_context* context, const Case& c, const Data& d) {
 }
 
 template <typename T>
-void expect_same_bits(const std::vector<T>& a, const std::vector<T>& b, const char* what) {
+void expect_same_bits(const Buffer<T>& a, const Buffer<T>& b, const char* what) {
   ASSERT_EQ(a.size(), b.size()) << what;
   EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(T)), 0) << what;
 }
@@ -169,8 +169,8 @@ class Threads {
 };
 
 TEST(LightningAttention, EqualsTheRecurrence) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (const Case& c : kCases) {
       const Data d(c);
       const Reference want = reference(c, d);
@@ -198,11 +198,11 @@ double loss(mm_context* context, const Case& c, const Data& d) {
 
 TEST(LightningAttention, GradientsAreDifferencesOfTheForwardPass) {
   const Case c{{70, 3}, 2, 12, 20, {0.2f, 0.01f}, true, true};
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     const Data d(c);
     const Outputs out = outputs(context, c, d);
-    const std::pair<std::vector<float> Data::*, const std::vector<float>*> inputs[] = {
+    const std::pair<Buffer<float> Data::*, const Buffer<float>*> inputs[] = {
         {&Data::q, &out.dq}, {&Data::k, &out.dk}, {&Data::v, &out.dv}, {&Data::state, &out.dstate}};
     for (const auto& [input, gradient] : inputs) {
       const auto direction = Random(7).floats(int64_t((d.*input).size()));
@@ -223,8 +223,8 @@ TEST(LightningAttention, ThreadsDoNotMatter) {
   const Case cases[] = {{{37, 64, 200}, 2, 16, 16, {0.25f, 0.002f}, true, true},
                         {{150}, 1, 96, 140, {0.01f}, true, true},
                         {{1, 150}, 1, 140, 72, {0.3f}, false, false}};
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (const Case& c : cases) {
       const Data d(c);
       const Outputs alone = [&] { return Threads(1), outputs(context, c, d); }();
@@ -239,8 +239,8 @@ TEST(LightningAttention, ThreadsDoNotMatter) {
 TEST(LightningAttention, NeighboursInTheBatchDoNotMatter) {
   const Case c{{37, 64, 0, 200}, 2, 16, 24, {0.25f, 0.002f}, true, true};
   const Data d(c);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     const Outputs packed = outputs(context, c, d);
     Outputs separate(d);
     for (int64_t s = 0; s < d.sequences; s++) {
@@ -261,14 +261,14 @@ TEST(LightningAttention, NeighboursInTheBatchDoNotMatter) {
 TEST(LightningAttention, LaterTokensDoNotMatter) {
   const Case c{{200}, 2, 16, 24, {0.25f, 0.002f}, true, true};
   const Data d(c);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> whole(d.v.size(), NAN);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> whole(d.v.size(), NAN);
     auto p = forward_params(c, d, whole.data(), nullptr);
     MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
     for (int32_t length : {1, 63, 64, 65, 130}) {
       const int32_t offsets[] = {0, length};
-      std::vector<float> prefix(length * c.heads * c.dv, NAN);
+      Buffer<float> prefix(length * c.heads * c.dv, NAN);
       p.o = prefix.data(), p.cu_seqlens = offsets;
       MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
       EXPECT_EQ(std::memcmp(prefix.data(), whole.data(), prefix.size() * 4), 0) << length;
@@ -298,8 +298,8 @@ TEST(LightningAttention, ReadsAndWritesViewsIntoOneProjection) {
   for (int64_t i = 0; i < count; i++) {
     qkv.at(0, i) = d.q[i], qkv.at(1, i) = d.k[i], qkv.at(2, i) = d.v[i];
   }
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     const Outputs want = outputs(context, c, d);
     Outputs got(d);
     auto f = forward_params(c, d, o.part(1), got.state.data());
@@ -348,9 +348,9 @@ TEST(LightningAttention, PiecesAndDecodeContinueFromSlots) {
     const Case c{{90}, 2, 12, dv, {0.25f, 0.002f}, false, false};
     const Data d(c);
     const Reference r = reference(c, d);
-    for (mm_isa isa : isas()) {
-      Context context(isa);
-      std::vector<float> o(d.v.size(), NAN), pool(3 * c.heads * c.dk * c.dv, 0.0f);
+    for (const Target& target : all_targets()) {
+      Context context(target);
+      Buffer<float> o(d.v.size(), NAN), pool(3 * c.heads * c.dk * c.dv, 0.0f);
       const int32_t slot[] = {2};
       auto p = forward_params(c, d, o.data(), pool.data());
       p.state_in = pool.data(), p.state_slots = slot;
@@ -365,21 +365,20 @@ TEST(LightningAttention, PiecesAndDecodeContinueFromSlots) {
         MM_EXPECT_OK(mm_lightning_attention_decode(context, &e.p));
       }
       expect_close(o, r.o, 1e-5, "o");
-      expect_close(std::vector<float>(pool.end() - c.heads * c.dk * c.dv, pool.end()), r.state, 1e-5,
-                   "state");
+      expect_close(Buffer<float>(pool.end() - c.heads * c.dk * c.dv, pool.end()), r.state, 1e-5, "state");
       for (int64_t i = 0; i < 2 * c.heads * c.dk * c.dv; i++) ASSERT_EQ(pool[i], 0.0f);
     }
   }
 }
 
 TEST(LightningAttention, DecodeRowsDoNotMatterToEachOther) {
-  const Case c{std::vector<int64_t>(9, 1), 3, 48, 80, {9.0f, 0.1f, 0.0f}, true, false};
+  const Case c{Buffer<int64_t>(9, 1), 3, 48, 80, {9.0f, 0.1f, 0.0f}, true, false};
   const Data d(c);
-  const std::vector<int32_t> slots{4, 0, 8, 2, 1, 3, 7, 5, 6};
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> together(d.v.size(), NAN), alone(d.v.size(), NAN);
-    std::vector<float> pool = d.state, pool_alone = d.state;
+  const Buffer<int32_t> slots{4, 0, 8, 2, 1, 3, 7, 5, 6};
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> together(d.v.size(), NAN), alone(d.v.size(), NAN);
+    Buffer<float> pool = d.state, pool_alone = d.state;
     const Decode all(c, d.q.data(), d.k.data(), d.v.data(), together.data(), slots.data(), pool.data(), 9);
     MM_EXPECT_OK(mm_lightning_attention_decode(context, &all.p));
     for (int64_t i = 0; i < 9; i++) {
@@ -392,18 +391,18 @@ TEST(LightningAttention, DecodeRowsDoNotMatterToEachOther) {
   }
 }
 
-std::vector<uint16_t> halves(const std::vector<float>& x) {
-  std::vector<uint16_t> y(x.size());
+Buffer<uint16_t> halves(const Buffer<float>& x) {
+  Buffer<uint16_t> y(x.size());
   for (size_t i = 0; i < x.size(); i++) y[i] = to_bf16(x[i]);
   return y;
 }
 
-void round(std::vector<float>& x) {
+void round(Buffer<float>& x) {
   for (float& value : x) value = from_bf16(to_bf16(value));
 }
 
 // What remains of bf16 is one rounding of the result.
-void expect_rounded(const std::vector<uint16_t>& got, const std::vector<double>& want, const char* what) {
+void expect_rounded(const Buffer<uint16_t>& got, const std::vector<double>& want, const char* what) {
   double largest = 1;
   for (double value : want) largest = std::fmax(largest, std::fabs(value));
   for (size_t i = 0; i < got.size(); i++) {
@@ -417,10 +416,10 @@ TEST(LightningAttention, RoundsBf16OnceOnly) {
   for (auto* x : {&d.q, &d.k, &d.v, &d.g}) round(*x);
   const auto q = halves(d.q), k = halves(d.k), v = halves(d.v), g = halves(d.g);
   const Reference want = reference(c, d);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<uint16_t> o(v.size(), 0x7fc0), dq = o, dk = o, dv = o;
-    std::vector<float> state(d.state.size(), NAN), dstate = state;
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<uint16_t> o(v.size(), 0x7fc0), dq = o, dk = o, dv = o;
+    Buffer<float> state(d.state.size(), NAN), dstate = state;
     auto f = forward_params(c, d, nullptr, state.data());
     f.q = q.data(), f.k = k.data(), f.v = v.data(), f.o = o.data(), f.dtype = MM_DTYPE_BF16;
     MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
@@ -448,7 +447,7 @@ TEST(LightningAttention, Bf16DecodesNoWorseThanThePlainWay) {
   const Reference want = reference(c, d);
   double plain_error = 0;
   for (int64_t h = 0; h < c.heads; h++) {
-    std::vector<float> S(c.dk * c.dv, 0.0f);
+    Buffer<float> S(c.dk * c.dv, 0.0f);
     for (int64_t t = 0; t < d.tokens; t++) {
       for (int64_t j = 0; j < c.dv; j++) {
         float o = 0;
@@ -463,10 +462,10 @@ TEST(LightningAttention, Bf16DecodesNoWorseThanThePlainWay) {
       }
     }
   }
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<uint16_t> o(v.size(), 0x7fc0);
-    std::vector<float> state(d.state.size(), 0.0f);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<uint16_t> o(v.size(), 0x7fc0);
+    Buffer<float> state(d.state.size(), 0.0f);
     const int32_t slot[] = {0};
     for (int64_t t = 0; t < d.tokens; t++) {
       const int64_t qk = t * c.heads * c.dk, at = t * c.heads * c.dv;

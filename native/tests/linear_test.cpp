@@ -12,7 +12,7 @@ struct Shape {
 const Shape kShapes[] = {{1, 1, 1},    {1, 128, 96},   {3, 17, 33},    {7, 300, 31}, {15, 64, 65},
                          {64, 96, 48}, {130, 513, 77}, {600, 40, 450}, {2, 1030, 5}};
 
-std::vector<double> product(const std::vector<float>& x, const std::vector<float>& w, Shape s) {
+std::vector<double> product(const Buffer<float>& x, const Buffer<float>& w, Shape s) {
   std::vector<double> y(s.rows * s.out);
   for (int64_t r = 0; r < s.rows; r++) {
     for (int64_t o = 0; o < s.out; o++) {
@@ -35,12 +35,12 @@ mm_linear_forward_params forward_params(const void* x, const void* w, void* y, S
 }
 
 TEST(Linear, ForwardEqualsDoublePrecision) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (Shape s : kShapes) {
       Random random(s.rows * 31 + s.in);
       const auto x = random.floats(s.rows * s.in), w = random.floats(s.out * s.in);
-      std::vector<float> y(s.rows * s.out, NAN);
+      Buffer<float> y(s.rows * s.out, NAN);
       const auto p = forward_params(x.data(), w.data(), y.data(), s, MM_DTYPE_F32);
       MM_EXPECT_OK(mm_linear_forward(context, &p));
       expect_close(y, product(x, w, s), 1e-5, "y");
@@ -49,16 +49,16 @@ TEST(Linear, ForwardEqualsDoublePrecision) {
 }
 
 TEST(Linear, MultipliesBf16WithFp32Sums) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (Shape s : kShapes) {
       for (int32_t fp32_compute : {0, 1}) {
         Random random(s.rows * 7 + s.out);
         auto x = random.floats(s.rows * s.in), w = random.floats(s.out * s.in);
-        std::vector<uint16_t> xb(x.size()), wb(w.size()), yb(s.rows * s.out, 0x7fc0);
+        Buffer<uint16_t> xb(x.size()), wb(w.size()), yb(s.rows * s.out, 0x7fc0);
         for (size_t i = 0; i < x.size(); i++) x[i] = from_bf16(xb[i] = to_bf16(x[i]));
         for (size_t i = 0; i < w.size(); i++) w[i] = from_bf16(wb[i] = to_bf16(w[i]));
-        std::vector<float> y(s.rows * s.out, NAN);
+        Buffer<float> y(s.rows * s.out, NAN);
         auto p = forward_params(xb.data(), wb.data(), y.data(), s, MM_DTYPE_BF16);
         p.fp32_compute = fp32_compute;
         MM_EXPECT_OK(mm_linear_forward(context, &p));
@@ -76,13 +76,13 @@ TEST(Linear, ARowDependsOnNeitherTheBatchNorTheThreads) {
   const int64_t in = 300, out = 200, most = 600;
   Random random(5);
   const auto x = random.floats(most * in), w = random.floats(out * in);
-  std::vector<uint16_t> xb(x.size()), wb(w.size());
+  Buffer<uint16_t> xb(x.size()), wb(w.size());
   for (size_t i = 0; i < x.size(); i++) xb[i] = to_bf16(x[i]);
   for (size_t i = 0; i < w.size(); i++) wb[i] = to_bf16(w[i]);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (bool half : {false, true}) {
-      std::vector<float> all(most * out), few(most * out);
+      Buffer<float> all(most * out), few(most * out);
       auto p = half ? forward_params(xb.data(), wb.data(), all.data(), {most, in, out}, MM_DTYPE_BF16)
                     : forward_params(x.data(), w.data(), all.data(), {most, in, out}, MM_DTYPE_F32);
       mm_set_threads(2);
@@ -104,13 +104,13 @@ TEST(Linear, ARowDependsOnNeitherTheBatchNorTheThreads) {
 }
 
 TEST(Linear, BackwardEqualsDoublePrecision) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (Shape s : kShapes) {
       Random random(s.in);
       const auto x = random.floats(s.rows * s.in), w = random.floats(s.out * s.in),
                  dy = random.floats(s.rows * s.out);
-      std::vector<float> dx(x.size(), NAN), dw(w.size(), 2.0f);
+      Buffer<float> dx(x.size(), NAN), dw(w.size(), 2.0f);
       std::vector<double> want_dx(x.size()), want_dw(w.size(), 2.0);
       for (int64_t r = 0; r < s.rows; r++) {
         for (int64_t o = 0; o < s.out; o++) {
@@ -153,9 +153,9 @@ TEST(Activations, EqualDoublePrecisionAndTheirGradientsDifferences) {
     const double s = 1 / (1 + std::exp(-v));
     return s * (1 + v * (1 - s));
   };
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> y(n, NAN), dx(n, NAN), dup(n, NAN);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> y(n, NAN), dx(n, NAN), dup(n, NAN);
     std::vector<double> want(n), want_dx(n), gated(n), want_dgate(n), want_dup(n);
     for (int64_t i = 0; i < n; i++) {
       want[i] = silu(x[i]), want_dx[i] = dy[i] * slope(x[i]);
@@ -183,8 +183,8 @@ TEST(Embedding, PicksRowsAndAddsTheirGradients) {
   Context context;
   Random random(2);
   const auto table = random.floats(7 * 70), dy = random.floats(4 * 70);
-  const std::vector<int32_t> ids = {3, 0, 3, 6};
-  std::vector<float> y(4 * 70, NAN), dtable(7 * 70, 1.0f);
+  const Buffer<int32_t> ids = {3, 0, 3, 6};
+  Buffer<float> y(4 * 70, NAN), dtable(7 * 70, 1.0f);
   mm_embedding_forward_params f{sizeof f, table.data(), ids.data(), y.data(), 4, 7, 70, MM_DTYPE_F32, 0};
   MM_EXPECT_OK(mm_embedding_forward(context, &f));
   mm_embedding_backward_params b{sizeof b, dy.data(), ids.data(),   dtable.data(), 4,
@@ -195,7 +195,7 @@ TEST(Embedding, PicksRowsAndAddsTheirGradients) {
     EXPECT_EQ(dtable[3 * 70 + j], (1.0f + dy[j]) + dy[2 * 70 + j]);
     EXPECT_EQ(dtable[1 * 70 + j], 1.0f);
   }
-  const std::vector<int32_t> bad = {0, 7, 0, 0};
+  const Buffer<int32_t> bad = {0, 7, 0, 0};
   f.ids = bad.data();
   EXPECT_EQ(mm_embedding_forward(context, &f), MM_STATUS_INVALID_ARGUMENT);
   EXPECT_NE(std::strstr(mm_last_error(), "id 7 at row 1"), nullptr) << mm_last_error();

@@ -13,8 +13,8 @@ struct Shape {
 const Shape kShapes[] = {{1, 8, 5}, {9, 33, 70}, {3, 40, 2048}, {300, 17, 2051}, {4, 24, 4500}};
 
 struct Inputs {
-  std::vector<float> hidden, w, dlogp, dentropy;
-  std::vector<int32_t> targets;
+  Buffer<float> hidden, w, dlogp, dentropy;
+  Buffer<int32_t> targets;
 };
 
 // Values that bf16 holds. A third of the rows is ignored, as prompts are; one of those has a gradient of the
@@ -22,7 +22,7 @@ struct Inputs {
 Inputs inputs_of(Shape s, uint64_t seed) {
   Random random(seed);
   Inputs in{random.floats(s.rows * s.width, 2), random.floats(s.vocabulary * s.width, 1),
-            random.floats(s.rows), random.floats(s.rows), std::vector<int32_t>(s.rows)};
+            random.floats(s.rows), random.floats(s.rows), Buffer<int32_t>(s.rows)};
   for (auto* values : {&in.hidden, &in.w}) {
     for (float& value : *values) value = from_bf16(to_bf16(value));
   }
@@ -70,20 +70,20 @@ Outputs reference(Shape s, const Inputs& in, const std::vector<double>& hidden, 
   return out;
 }
 
-std::vector<double> doubles(const std::vector<float>& x) { return {x.begin(), x.end()}; }
+std::vector<double> doubles(const Buffer<float>& x) { return {x.begin(), x.end()}; }
 
 Outputs reference(Shape s, const Inputs& in, bool with_entropy = true) {
   return reference(s, in, doubles(in.hidden), doubles(in.w), with_entropy);
 }
 
-std::vector<uint16_t> halves(const std::vector<float>& x) {
-  std::vector<uint16_t> rounded;
+Buffer<uint16_t> halves(const Buffer<float>& x) {
+  Buffer<uint16_t> rounded;
   for (float value : x) rounded.push_back(to_bf16(value));
   return rounded;
 }
 
-std::vector<float> widened(const std::vector<uint16_t>& x) {
-  std::vector<float> values;
+Buffer<float> widened(const Buffer<uint16_t>& x) {
+  Buffer<float> values;
   for (uint16_t value : x) values.push_back(from_bf16(value));
   return values;
 }
@@ -128,10 +128,10 @@ struct Native {
     if (half_dw) dw = widened(dw_half);
   }
 
-  std::vector<float> hidden, w, logp, lse, entropy, dhidden, dw;
-  std::vector<uint16_t> hidden_half, w_half, dhidden_half, dw_half;
-  std::vector<int32_t> targets;
-  std::vector<float> dlogp, dentropy;
+  Buffer<float> hidden, w, logp, lse, entropy, dhidden, dw;
+  Buffer<uint16_t> hidden_half, w_half, dhidden_half, dw_half;
+  Buffer<int32_t> targets;
+  Buffer<float> dlogp, dentropy;
   mm_lm_head_forward_params forward{};
   mm_lm_head_backward_params backward{};
 };
@@ -169,8 +169,8 @@ TEST(LmHead, EqualsDoublePrecisionInEveryDtype) {
     const Inputs in = inputs_of(s, 3 + s.width);
     Outputs want = reference(s, in);
     for (double& value : want.dw) value += 2;
-    for (mm_isa isa : isas()) {
-      Context context(isa);
+    for (const Target& target : all_targets()) {
+      Context context(target);
       for (mm_dtype dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
         for (mm_dtype dw_dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
           // Products are fp32 whatever the storage: only the gradients are rounded, and once.
@@ -191,8 +191,8 @@ TEST(LmHead, StandsLargeLogits) {
   Inputs in = inputs_of(s, 7);
   for (float& value : in.hidden) value *= 500;
   const Outputs want = reference(s, in);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     const Native got(context, s, in);
     expect_close(got.logp, want.logp, 1e-6, "logp");
     expect_close(got.entropy, want.entropy, 1e-3, "entropy");
@@ -200,8 +200,8 @@ TEST(LmHead, StandsLargeLogits) {
 }
 
 TEST(LmHead, RowsWithoutGradientGetZero) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     const Shape s{600, 20, 100};
     Inputs in = inputs_of(s, 8);
     for (int64_t r = 0; r < s.rows; r++) in.dlogp[r] = r % 2 ? 0 : in.dlogp[r], in.dentropy[r] = 0;
@@ -219,7 +219,7 @@ TEST(LmHead, RowsWithoutGradientGetZero) {
     std::fill(got.dhidden.begin(), got.dhidden.end(), NAN);
     const auto dw = got.dw;
     MM_EXPECT_OK(mm_lm_head_backward(context, &got.backward));
-    EXPECT_EQ(got.dhidden, std::vector<float>(got.dhidden.size(), 0.0f));
+    EXPECT_EQ(got.dhidden, Buffer<float>(got.dhidden.size(), 0.0f));
     EXPECT_EQ(got.dw, dw);
   }
 }
@@ -251,8 +251,8 @@ TEST(LmHead, LeavesOutWhatIsNotWanted) {
 TEST(LmHead, ARowDependsOnNeitherTheBatchNorTheThreads) {
   const Shape s{300, 40, 2100};
   const Inputs in = inputs_of(s, 10);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     mm_set_threads(2);
     const Native all(context, s, in);
     mm_set_threads(1);

@@ -20,33 +20,33 @@ const Shape kShapes[] = {{33, 16, 24, 4, 2}, {1, 8, 12, 4, 1},    {20, 12, 16, 8
 // Values in the dtype of an operation.
 class Storage {
  public:
-  Storage(const std::vector<float>& values, mm_dtype dtype) : dtype_(dtype), floats_(values) {
+  Storage(const Buffer<float>& values, mm_dtype dtype) : dtype_(dtype), floats_(values) {
     if (dtype == MM_DTYPE_BF16)
       std::transform(values.begin(), values.end(), std::back_inserter(halves_), to_bf16);
   }
-  Storage(int64_t count, float value, mm_dtype dtype) : Storage(std::vector<float>(count, value), dtype) {}
+  Storage(int64_t count, float value, mm_dtype dtype) : Storage(Buffer<float>(count, value), dtype) {}
 
   void* data() { return dtype_ == MM_DTYPE_F32 ? static_cast<void*>(floats_.data()) : halves_.data(); }
 
-  std::vector<float> values() const {
+  Buffer<float> values() const {
     if (dtype_ == MM_DTYPE_F32) return floats_;
-    std::vector<float> widened;
+    Buffer<float> widened;
     std::transform(halves_.begin(), halves_.end(), std::back_inserter(widened), from_bf16);
     return widened;
   }
 
  private:
   mm_dtype dtype_;
-  std::vector<float> floats_;
-  std::vector<uint16_t> halves_;
+  Buffer<float> floats_;
+  Buffer<uint16_t> halves_;
 };
 
 struct Inputs {
-  std::vector<float> x, w1, w2, w3, logits, dy;
+  Buffer<float> x, w1, w2, w3, logits, dy;
 };
 
 // Values that bf16 holds, so that both dtypes compute the same thing.
-std::vector<float> rounded_floats(Random& random, int64_t count, float scale) {
+Buffer<float> rounded_floats(Random& random, int64_t count, float scale) {
   auto values = random.floats(count, scale);
   for (float& value : values) value = from_bf16(to_bf16(value));
   return values;
@@ -62,10 +62,10 @@ Inputs inputs_of(Shape s, uint64_t seed) {
 }
 
 // Most logit first, the lower index among equals.
-std::vector<int32_t> picks_of(Shape s, const std::vector<float>& logits) {
-  std::vector<int32_t> picks;
+Buffer<int32_t> picks_of(Shape s, const Buffer<float>& logits) {
+  Buffer<int32_t> picks;
   for (int64_t t = 0; t < s.tokens; t++) {
-    std::vector<int32_t> order(s.experts);
+    Buffer<int32_t> order(s.experts);
     std::iota(order.begin(), order.end(), 0);
     const float* row = logits.data() + t * s.experts;
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return row[a] > row[b]; });
@@ -75,8 +75,7 @@ std::vector<int32_t> picks_of(Shape s, const std::vector<float>& logits) {
 }
 
 // p / sum of the picked p, by way of the whole softmax.
-std::vector<double> weights_of(Shape s, const std::vector<double>& logits,
-                               const std::vector<int32_t>& picks) {
+std::vector<double> weights_of(Shape s, const std::vector<double>& logits, const Buffer<int32_t>& picks) {
   std::vector<double> weights(s.slots());
   for (int64_t t = 0; t < s.tokens; t++) {
     const double* row = logits.data() + t * s.experts;
@@ -99,8 +98,8 @@ struct Outputs {
 // Forward and backward in double precision; `round` is applied to each value that an evaluation operation by
 // operation would store.
 template <typename Round>
-Outputs reference(Shape s, const Inputs& in, const std::vector<double>& logits,
-                  const std::vector<int32_t>& picks, Round round) {
+Outputs reference(Shape s, const Inputs& in, const std::vector<double>& logits, const Buffer<int32_t>& picks,
+                  Round round) {
   const int64_t matrix = s.width * s.ffn;
   const auto weights = weights_of(s, logits, picks);
   Outputs out{std::vector<double>(in.x.size()),  std::vector<double>(in.x.size()),
@@ -109,7 +108,7 @@ Outputs reference(Shape s, const Inputs& in, const std::vector<double>& logits,
               std::vector<double>(logits.size())};
   for (int64_t t = 0; t < s.tokens; t++) {
     const float *x = &in.x[t * s.width], *dy = &in.dy[t * s.width];
-    std::vector<int64_t> slots(s.top_k);
+    Buffer<int64_t> slots(s.top_k);
     std::iota(slots.begin(), slots.end(), t * s.top_k);
     std::sort(slots.begin(), slots.end(), [&](int64_t a, int64_t b) { return picks[a] < picks[b]; });
     for (int64_t slot : slots) {
@@ -157,7 +156,7 @@ Outputs reference(Shape s, const Inputs& in, const std::vector<double>& logits,
 double exact(double x) { return x; }
 double as_bf16(double x) { return from_bf16(to_bf16(static_cast<float>(x))); }
 
-std::vector<double> doubles(const std::vector<float>& x) { return {x.begin(), x.end()}; }
+std::vector<double> doubles(const Buffer<float>& x) { return {x.begin(), x.end()}; }
 
 // A block of experts through the ABI: every output begins as NaN, the gradients of weights as `seed`.
 struct Native {
@@ -214,8 +213,8 @@ struct Native {
   }
 
   Shape shape;
-  std::vector<int32_t> picks, offsets, row_slot, slot_row;
-  std::vector<float> weight, dweight, dlogits, logits;
+  Buffer<int32_t> picks, offsets, row_slot, slot_row;
+  Buffer<float> weight, dweight, dlogits, logits;
   Storage x, w1, w2, w3, dy, gate, up, y, dx, dw1, dw2, dw3;
   mm_moe_route_forward_params route;
   mm_moe_experts_forward_params forward;
@@ -231,8 +230,8 @@ void expect_refused(mm_status status, const char* message) {
 // ---- routing
 
 TEST(Route, PicksWeighsAndSorts) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (Shape s :
          {Shape{33, 1, 1, 4, 2}, Shape{1, 1, 1, 1, 1}, Shape{200, 1, 1, 37, 20}, Shape{70, 1, 1, 5, 5}}) {
       Inputs in = inputs_of(s, 3 + s.experts);
@@ -241,7 +240,7 @@ TEST(Route, PicksWeighsAndSorts) {
       EXPECT_EQ(got.picks, picks_of(s, in.logits));
       expect_close(got.weight, weights_of(s, doubles(in.logits), got.picks), 3e-7, "weight");
       // Sorted rows are a stable sort of the slots by expert.
-      std::vector<int32_t> order(s.slots());
+      Buffer<int32_t> order(s.slots());
       std::iota(order.begin(), order.end(), 0);
       std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return got.picks[a] < got.picks[b]; });
       EXPECT_EQ(got.row_slot, order);
@@ -255,12 +254,12 @@ TEST(Route, PicksWeighsAndSorts) {
 }
 
 TEST(Route, ASingleExpertWeighsExactlyOneAndHasNoGradient) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     const Shape s{40, 4, 4, 7, 1};
     const Native got(context, s, inputs_of(s, 5));
-    EXPECT_EQ(got.weight, std::vector<float>(40, 1.0f));
-    EXPECT_EQ(got.dlogits, std::vector<float>(40 * 7, 0.0f));
+    EXPECT_EQ(got.weight, Buffer<float>(40, 1.0f));
+    EXPECT_EQ(got.dlogits, Buffer<float>(40 * 7, 0.0f));
   }
 }
 
@@ -270,14 +269,14 @@ TEST(Route, AmongEqualsTheLowerIndexComesFirst) {
   Inputs in = inputs_of(s, 5);
   in.logits = {0, 0, 0, 0, 0, 0, 1, 2, 2, 1, 2, 1, -INFINITY, 5, -INFINITY, -INFINITY, 4, -INFINITY};
   const Native got(context, s, in);
-  EXPECT_EQ(got.picks, (std::vector<int32_t>{0, 1, 2, 3, 1, 2, 4, 0, 1, 4, 0, 2}));
+  EXPECT_EQ(got.picks, (Buffer<int32_t>{0, 1, 2, 3, 1, 2, 4, 0, 1, 4, 0, 2}));
   for (int k = 0; k < 4; k++) EXPECT_EQ(got.weight[k], 0.25f);
   EXPECT_EQ(got.weight[10], 0.0f);
 }
 
 TEST(Route, ReplaysARecordedChoice) {
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     const Shape s{90, 1, 1, 9, 3};
     const Inputs in = inputs_of(s, 6);
     Native got(context, s, in);
@@ -329,7 +328,7 @@ TEST(Experts, TheReferenceHasTheGradientsOfItsForward) {
     for (size_t i = 0; i < out.y.size(); i++) sum += out.y[i] * in.dy[i];
     return sum;
   };
-  auto check = [&](std::vector<float> Inputs::*member, const std::vector<double>& gradient) {
+  auto check = [&](Buffer<float> Inputs::*member, const std::vector<double>& gradient) {
     for (size_t i = 0; i < gradient.size(); i++) {
       Inputs above = in, below = in;
       (above.*member)[i] += 0x1p-10f, (below.*member)[i] -= 0x1p-10f;
@@ -362,8 +361,8 @@ TEST(Experts, EqualDoublePrecisionForwardAndBackward) {
   for (Shape s : kShapes) {
     const Inputs in = inputs_of(s, 21 + s.width);
     const Outputs want = reference(s, in, doubles(in.logits), picks_of(s, in.logits), exact);
-    for (mm_isa isa : isas()) {
-      Context context(isa);
+    for (const Target& target : all_targets()) {
+      Context context(target);
       expect_outputs(Native(context, s, in), want, 2e-6);
     }
   }
@@ -375,8 +374,8 @@ TEST(Experts, KeepNoTokenBackWhenAllWantTheSameExpert) {
     Inputs in = inputs_of(s, 22);
     for (int64_t t = 0; t < s.tokens; t++) in.logits[t * 8 + 3] += 50, in.logits[t * 8 + 6] += 45;
     const Outputs want = reference(s, in, doubles(in.logits), picks_of(s, in.logits), exact);
-    for (mm_isa isa : isas()) {
-      Context context(isa);
+    for (const Target& target : all_targets()) {
+      Context context(target);
       const Native got(context, s, in);
       EXPECT_EQ(got.offsets[4] - got.offsets[3], 60);
       expect_outputs(got, want, 2e-6);
@@ -385,7 +384,7 @@ TEST(Experts, KeepNoTokenBackWhenAllWantTheSameExpert) {
   }
 }
 
-double largest_error(const std::vector<float>& got, const std::vector<double>& want) {
+double largest_error(const Buffer<float>& got, const std::vector<double>& want) {
   double error = 0;
   for (size_t i = 0; i < got.size(); i++) {
     const double difference = std::fabs(got[i] - want[i]);
@@ -403,15 +402,15 @@ TEST(Experts, AreInBf16AsGoodAsAnEvaluationOperationByOperation) {
     const Outputs plain = reference(s, in, doubles(in.logits), picks, as_bf16);
     auto check = [](const Storage& got, const std::vector<double>& exactly,
                     const std::vector<double>& rounded, const char* what) {
-      std::vector<float> stored;
+      Buffer<float> stored;
       std::transform(rounded.begin(), rounded.end(), std::back_inserter(stored), as_bf16);
       // Of a few values the evaluation may hit all by luck; none is to be had better than to half an ulp.
-      const double half_ulp = 0x1p-9 * largest_error(std::vector<float>(exactly.size()), exactly);
+      const double half_ulp = 0x1p-9 * largest_error(Buffer<float>(exactly.size()), exactly);
       EXPECT_LE(largest_error(got.values(), exactly), 2 * std::fmax(half_ulp, largest_error(stored, exactly)))
           << what;
     };
-    for (mm_isa isa : isas()) {
-      Context context(isa);
+    for (const Target& target : all_targets()) {
+      Context context(target);
       for (mm_dtype dw_dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
         const Native got(context, s, in, MM_DTYPE_BF16, dw_dtype);
         check(got.y, want.y, plain.y, "y");
@@ -428,8 +427,8 @@ TEST(Experts, AreInBf16AsGoodAsAnEvaluationOperationByOperation) {
 TEST(Experts, AddToTheGradientsOfTheWeights) {
   const Shape s{33, 16, 24, 4, 2};
   const Inputs in = inputs_of(s, 24);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     const Native zero(context, s, in), two(context, s, in, MM_DTYPE_F32, MM_DTYPE_F32, 2.0f);
     const auto from_zero = zero.dw2.values(), from_two = two.dw2.values();
     for (size_t i = 0; i < from_zero.size(); i++) ASSERT_NEAR(from_two[i], from_zero[i] + 2, 2e-6);
@@ -439,8 +438,8 @@ TEST(Experts, AddToTheGradientsOfTheWeights) {
 TEST(Experts, ATokenDependsOnNeitherTheBatchNorTheThreads) {
   const Shape s{100, 70, 90, 4, 2};
   const Inputs in = inputs_of(s, 25);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (mm_dtype dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
       mm_set_threads(2);
       const Native all(context, s, in, dtype);
@@ -459,7 +458,7 @@ TEST(Experts, ATokenDependsOnNeitherTheBatchNorTheThreads) {
       for (int64_t count : {1, 3}) {
         for (int64_t first : {0, 41, 97}) {
           Inputs few = in;
-          auto cut = [&](std::vector<float>& rows, int64_t width) {
+          auto cut = [&](Buffer<float>& rows, int64_t width) {
             rows = {rows.begin() + first * width, rows.begin() + (first + count) * width};
           };
           cut(few.x, s.width), cut(few.dy, s.width), cut(few.logits, s.experts);
@@ -481,7 +480,7 @@ TEST(Experts, ATokenDependsOnNeitherTheBatchNorTheThreads) {
 
 // Rows of int8 whose scales are powers of two, so that the weights they stand for are exact in every dtype.
 struct Int8Rows {
-  Int8Rows(uint64_t seed, int64_t rows, int64_t columns, std::vector<float>& weights) {
+  Int8Rows(uint64_t seed, int64_t rows, int64_t columns, Buffer<float>& weights) {
     Random random(seed);
     for (int64_t r = 0; r < rows; r++) {
       scale.push_back(std::ldexp(1.0f, -11 - static_cast<int>(random.below(3))));
@@ -491,8 +490,8 @@ struct Int8Rows {
       }
     }
   }
-  std::vector<int8_t> data;
-  std::vector<float> scale;
+  Buffer<int8_t> data;
+  Buffer<float> scale;
 };
 
 TEST(Experts, OfInt8EqualTheWeightsTheyStandFor) {
@@ -503,8 +502,8 @@ TEST(Experts, OfInt8EqualTheWeightsTheyStandFor) {
     const auto picks = picks_of(s, in.logits);
     const auto want = reference(s, in, doubles(in.logits), picks, exact).y;
     const auto plain = reference(s, in, doubles(in.logits), picks, as_bf16).y;
-    for (mm_isa isa : isas()) {
-      Context context(isa);
+    for (const Target& target : all_targets()) {
+      Context context(target);
       for (mm_dtype dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
         Native got(context, s, in, dtype);
         const auto run = [&](int32_t threads, int64_t tokens) {
@@ -524,8 +523,8 @@ TEST(Experts, OfInt8EqualTheWeightsTheyStandFor) {
         if (dtype == MM_DTYPE_F32) {
           expect_close(y, want, 2e-6, "y");
         } else {
-          const double half_ulp = 0x1p-9 * largest_error(std::vector<float>(want.size()), want);
-          const std::vector<float> stored(plain.begin(), plain.end());
+          const double half_ulp = 0x1p-9 * largest_error(Buffer<float>(want.size()), want);
+          const Buffer<float> stored(plain.begin(), plain.end());
           EXPECT_LE(largest_error(y, want), 2 * std::fmax(half_ulp, largest_error(stored, want)));
         }
         EXPECT_EQ(run(1, s.tokens), y);
@@ -542,7 +541,7 @@ TEST(Experts, OfInt8NeedAllTheirScales) {
   Native got(context, s, inputs_of(s, 30));
   got.forward.weight_dtype = MM_DTYPE_BF16;
   expect_refused(mm_moe_experts_forward(context, &got.forward), "weight_dtype is 1");
-  const std::vector<float> scale(12, 1.0f);
+  const Buffer<float> scale(12, 1.0f);
   got.forward.weight_dtype = MM_DTYPE_I8;
   got.forward.w1_scale = got.forward.w2_scale = scale.data();
   expect_refused(mm_moe_experts_forward(context, &got.forward), "w1_scale, w2_scale and w3_scale");
@@ -553,8 +552,8 @@ TEST(Experts, OfInt8NeedAllTheirScales) {
 TEST(Experts, LeaveOutWhatIsNotWanted) {
   const Shape s{33, 16, 24, 4, 2};
   const Inputs in = inputs_of(s, 26);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     Native got(context, s, in);
     const auto y = got.y.values(), dx = got.dx.values(), dw3 = got.dw3.values();
     for (auto [gate, up] : {std::pair{false, false}, {true, false}, {false, true}}) {
@@ -601,8 +600,8 @@ TEST(Experts, DoNothingWithoutTokens) {
   Context context;
   const Shape s{0, 4, 4, 3, 2};
   const Native got(context, s, inputs_of(s, 28));
-  EXPECT_EQ(got.offsets, std::vector<int32_t>(4, 0));
-  EXPECT_EQ(got.dw1.values(), std::vector<float>(48, 0.0f));
+  EXPECT_EQ(got.offsets, Buffer<int32_t>(4, 0));
+  EXPECT_EQ(got.dw1.values(), Buffer<float>(48, 0.0f));
 }
 
 // ---- auxiliary loss
@@ -612,7 +611,7 @@ struct AuxLoss {
   std::vector<double> fraction, probability;
 };
 
-AuxLoss aux_loss_of(const std::vector<std::vector<double>>& layers, const std::vector<int32_t>& mask,
+AuxLoss aux_loss_of(const std::vector<std::vector<double>>& layers, const Buffer<int32_t>& mask,
                     int64_t experts, int64_t top_k, const std::vector<double>* constant_fraction = nullptr) {
   AuxLoss out{0, std::vector<double>(experts), std::vector<double>(experts)};
   const int64_t tokens = static_cast<int64_t>(mask.size());
@@ -646,7 +645,7 @@ TEST(AuxLoss, EqualsDoublePrecisionAndItsGradientDifferences) {
   for (auto [count, tokens, experts, top_k] : {Case{1, 20, 4, 2}, Case{3, 14, 8, 2}, Case{2, 300, 37, 5}}) {
     for (bool masked : {false, true}) {
       Random random(31 + tokens);
-      std::vector<std::vector<float>> layers, dlayers(count, std::vector<float>(tokens * experts, NAN));
+      std::vector<Buffer<float>> layers, dlayers(count, Buffer<float>(tokens * experts, NAN));
       std::vector<std::vector<double>> exact_layers;
       std::vector<const float*> pointers;
       std::vector<float*> dpointers;
@@ -655,15 +654,15 @@ TEST(AuxLoss, EqualsDoublePrecisionAndItsGradientDifferences) {
         exact_layers.push_back(doubles(layers[i]));
         pointers.push_back(layers[i].data()), dpointers.push_back(dlayers[i].data());
       }
-      std::vector<int32_t> mask(tokens, 1);
+      Buffer<int32_t> mask(tokens, 1);
       if (masked) {
         for (int64_t t = 0; t < tokens; t += 3) mask[t] = 0;
       }
       const AuxLoss want = aux_loss_of(exact_layers, mask, experts, top_k);
-      for (mm_isa isa : isas()) {
-        Context context(isa);
+      for (const Target& target : all_targets()) {
+        Context context(target);
         float loss = NAN;
-        std::vector<float> fraction(experts, NAN), probability(experts, NAN);
+        Buffer<float> fraction(experts, NAN), probability(experts, NAN);
         mm_moe_aux_loss_forward_params f{sizeof f, pointers.data(), masked ? mask.data() : nullptr,
                                          &loss,    fraction.data(), probability.data(),
                                          count,    tokens,          experts,
@@ -707,7 +706,7 @@ TEST(AuxLoss, EqualsDoublePrecisionAndItsGradientDifferences) {
 
 TEST(AuxLoss, IsTopKAtBalanceAndZeroWithoutRows) {
   Context context;
-  std::vector<float> logits(4 * 4, 0.0f), dlogits(16, NAN), fraction(4), probability(4);
+  Buffer<float> logits(4 * 4, 0.0f), dlogits(16, NAN), fraction(4), probability(4);
   for (int t = 0; t < 4; t++) logits[t * 4 + t] = logits[t * 4 + (t + 1) % 4] = 1;
   const float* layer = logits.data();
   float* dlayer = dlogits.data();
@@ -716,13 +715,13 @@ TEST(AuxLoss, IsTopKAtBalanceAndZeroWithoutRows) {
                                    probability.data(), 1,      4,       4,     2};
   MM_EXPECT_OK(mm_moe_aux_loss_forward(context, &f));
   EXPECT_NEAR(loss, 2.0, 1e-6);
-  const std::vector<int32_t> none(4, 0);
+  const Buffer<int32_t> none(4, 0);
   f.token_mask = none.data();
   MM_EXPECT_OK(mm_moe_aux_loss_forward(context, &f));
   EXPECT_EQ(loss, 0.0f);
   mm_moe_aux_loss_backward_params b{sizeof b, &layer, none.data(), fraction.data(), &dlayer, 1, 4, 4, 1, 0};
   MM_EXPECT_OK(mm_moe_aux_loss_backward(context, &b));
-  EXPECT_EQ(dlogits, std::vector<float>(16, 0.0f));
+  EXPECT_EQ(dlogits, Buffer<float>(16, 0.0f));
   f.token_mask = nullptr;
   logits[9] = NAN;
   expect_refused(mm_moe_aux_loss_forward(context, &f), "row 2, expert 1 is NaN");
@@ -748,13 +747,13 @@ TEST(SharedMlp, CombinesAndDifferentiates) {
       dcoefficient[t] += c * rest * dy[i] * (double(shared[i]) - sparse[i]);
     }
   }
-  for (mm_isa isa : isas()) {
-    Context context(isa);
+  for (const Target& target : all_targets()) {
+    Context context(target);
     for (mm_dtype dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
       const double bound = dtype == MM_DTYPE_F32 ? 1e-6 : 0x1p-8;
       Storage a(sparse, dtype), b(shared, dtype), d(dy, dtype), got(tokens * width, NAN, dtype), da(got),
           db(got);
-      std::vector<float> dc(tokens, NAN);
+      Buffer<float> dc(tokens, NAN);
       mm_shared_mlp_combine_forward_params f{
           sizeof f, a.data(), b.data(), coefficient.data(), got.data(), tokens, width, dtype, 0};
       MM_EXPECT_OK(mm_shared_mlp_combine_forward(context, &f));

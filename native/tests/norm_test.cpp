@@ -27,9 +27,9 @@ TEST(RmsNorm, WithResidualEqualsDoublePrecisionForwardAndBackward) {
       dx[i] = 1.5 * ds, dbranch[i] = 0.5 * ds;
     }
   }
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> sum(x.size(), NAN), got_y(x.size(), NAN), rstd(kRows, NAN), got_dx(x.size(), NAN),
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> sum(x.size(), NAN), got_y(x.size(), NAN), rstd(kRows, NAN), got_dx(x.size(), NAN),
         got_db(x.size(), NAN), got_dw(kWidth, 1.0f);
     mm_rms_norm_forward_params f{};
     f.struct_size = sizeof f;
@@ -48,7 +48,7 @@ TEST(RmsNorm, WithResidualEqualsDoublePrecisionForwardAndBackward) {
     expect_close(got_dx, dx, 1e-5, "dx");
     expect_close(got_db, dbranch, 1e-5, "dbranch");
     expect_close(got_dw, dw, 1e-5, "dweight");
-    std::vector<float> one(kWidth, 1.0f);
+    Buffer<float> one(kWidth, 1.0f);
     mm_set_threads(1);
     b.dweight = one.data();
     MM_EXPECT_OK(mm_rms_norm_backward(context, &b));
@@ -73,7 +73,7 @@ TEST(GatedRmsNorm, BackwardEqualsDifferences) {
     }
     return total;
   };
-  auto differences = [&](std::vector<float>& v) {
+  auto differences = [&](Buffer<float>& v) {
     std::vector<double> d(v.size());
     for (size_t i = 0; i < v.size(); i++) {
       const float before = v[i], up = before + 1e-2f, down = before - 1e-2f;
@@ -86,10 +86,9 @@ TEST(GatedRmsNorm, BackwardEqualsDifferences) {
     return d;
   };
   const auto want_dx = differences(x), want_dgate = differences(gate), want_dw = differences(w);
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> y(x.size(), NAN), rstd(3, NAN), dx(x.size(), NAN), dgate(x.size(), NAN),
-        dw(kWidth, 0.0f);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> y(x.size(), NAN), rstd(3, NAN), dx(x.size(), NAN), dgate(x.size(), NAN), dw(kWidth, 0.0f);
     mm_gated_rms_norm_forward_params f{};
     f.struct_size = sizeof f;
     f.x = x.data(), f.gate = gate.data(), f.weight = w.data(), f.y = y.data(), f.rstd = rstd.data();
@@ -112,11 +111,11 @@ TEST(GatedRmsNorm, BackwardEqualsDifferences) {
 TEST(Rope, RotatesHalvesAndItsInverseUndoesIt) {
   Random random(3);
   const auto x = random.floats(5 * 2 * 12);
-  const std::vector<int32_t> positions = {0, 1, 7, 1000, 1000000};
-  const std::vector<float> frequencies = {1.0f, 0.1f, 0.01f, 0.001f};
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> y(x.size(), NAN);
+  const Buffer<int32_t> positions = {0, 1, 7, 1000, 1000000};
+  const Buffer<float> frequencies = {1.0f, 0.1f, 0.01f, 0.001f};
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> y(x.size(), NAN);
     mm_rope_forward_params p{};
     p.struct_size = sizeof p;
     p.x = x.data(), p.y = y.data(), p.positions = positions.data(), p.inv_freq = frequencies.data();

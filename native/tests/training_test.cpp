@@ -8,7 +8,7 @@ TEST(TokenLogprob, GradientsEqualDifferences) {
   constexpr int64_t rows = 4, vocabulary = 21;
   Random random(1);
   auto z = random.floats(rows * vocabulary, 3);
-  const std::vector<int32_t> targets = {0, 20, MM_IGNORE_LABEL, 7};
+  const Buffer<int32_t> targets = {0, 20, MM_IGNORE_LABEL, 7};
   const auto dlogp = random.floats(rows), dentropy = random.floats(rows);
   auto value = [&] {
     double total = 0;
@@ -33,9 +33,9 @@ TEST(TokenLogprob, GradientsEqualDifferences) {
     want[i] = (high - value()) / (double(up) - down);
     z[i] = before;
   }
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> logp(rows, NAN), lse(rows, NAN), entropy(rows, NAN), dz(z.size(), NAN);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> logp(rows, NAN), lse(rows, NAN), entropy(rows, NAN), dz(z.size(), NAN);
     mm_token_logprob_forward_params f{sizeof f,   z.data(),       targets.data(), logp.data(),
                                       lse.data(), entropy.data(), rows,           vocabulary};
     MM_EXPECT_OK(mm_token_logprob_forward(context, &f));
@@ -53,9 +53,9 @@ TEST(TokenLogprob, GradientsEqualDifferences) {
 
 TEST(PolicyLoss, TokensLeftOutAddNothingWhateverStandsThere) {
   Context context;
-  const std::vector<float> logp = {-1, NAN, -2}, old_logp = {-1, 0, -1}, advantage = {1, INFINITY, -1},
-                           weight = {0.5f, 0, 0.5f};
-  std::vector<float> loss(1, NAN), gradient(3, NAN);
+  const Buffer<float> logp = {-1, NAN, -2}, old_logp = {-1, 0, -1}, advantage = {1, INFINITY, -1},
+                      weight = {0.5f, 0, 0.5f};
+  Buffer<float> loss(1, NAN), gradient(3, NAN);
   mm_policy_loss_forward_params p{};
   p.struct_size = sizeof p;
   p.logp = logp.data(), p.old_logp = old_logp.data(), p.advantage = advantage.data(),
@@ -75,10 +75,10 @@ TEST(AdamW, FollowsItsFormulaDownToTheSmallestGradients) {
   Random random(4);
   auto start = random.floats(n), g = random.floats(n);
   for (int64_t i = 0; i < n; i++) g[i] *= std::pow(10.0f, float(-(i % 18)));
-  for (mm_isa isa : isas()) {
-    Context context(isa);
-    std::vector<float> w = start, m(n, 0.0f), v(n, 0.0f);
-    std::vector<uint16_t> model(n, 0);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> w = start, m(n, 0.0f), v(n, 0.0f);
+    Buffer<uint16_t> model(n, 0);
     float *ws[] = {w.data()}, *ms[] = {m.data()}, *vs[] = {v.data()};
     const float *gs[] = {g.data()}, decay[] = {0.01f};
     void* models[] = {model.data()};
@@ -119,12 +119,12 @@ TEST(GradNorm, IsTheNormOfAllTensors) {
 }
 
 struct Sampling {
-  std::vector<float> temperature, top_p, min_p, logp;
-  std::vector<int32_t> top_k, token;
-  std::vector<int64_t> seed, position;
+  Buffer<float> temperature, top_p, min_p, logp;
+  Buffer<int32_t> top_k, token;
+  Buffer<int64_t> seed, position;
   mm_sample_params p{};
 
-  Sampling(const std::vector<float>& logits, int64_t rows)
+  Sampling(const Buffer<float>& logits, int64_t rows)
       : temperature(rows, 1),
         top_p(rows, 1),
         min_p(rows, 0),
@@ -144,9 +144,9 @@ struct Sampling {
 
 TEST(Sample, FollowsTheDistributionAndItsCuts) {
   constexpr int64_t rows = 20000;
-  const std::vector<float> row = {std::log(0.4f), std::log(0.3f), std::log(0.15f), std::log(0.1f),
-                                  std::log(0.05f)};
-  std::vector<float> logits;
+  const Buffer<float> row = {std::log(0.4f), std::log(0.3f), std::log(0.15f), std::log(0.1f),
+                             std::log(0.05f)};
+  Buffer<float> logits;
   for (int64_t r = 0; r < rows; r++) logits.insert(logits.end(), row.begin(), row.end());
   auto shares = [&](auto change) {
     Context context;
@@ -181,7 +181,7 @@ TEST(Sample, ARowDependsOnItsOwnSeedAndPositionOnly) {
   Context context;
   Sampling all(logits, 50);
   MM_EXPECT_OK(mm_sample(context, &all.p));
-  const std::vector<float> last(logits.end() - 300, logits.end());
+  const Buffer<float> last(logits.end() - 300, logits.end());
   Sampling one(last, 1);
   one.seed[0] = all.seed[49];
   MM_EXPECT_OK(mm_sample(context, &one.p));
@@ -191,7 +191,7 @@ TEST(Sample, ARowDependsOnItsOwnSeedAndPositionOnly) {
 
 TEST(Sample, RefusesLogitsThatAreNotNumbers) {
   Context context;
-  std::vector<float> logits(10, 0.0f);
+  Buffer<float> logits(10, 0.0f);
   logits[7] = NAN;
   Sampling s(logits, 2);
   EXPECT_EQ(mm_sample(context, &s.p), MM_STATUS_INVALID_ARGUMENT);

@@ -22,7 +22,7 @@ internal sealed record Recipe
     public int BatchSequences { get; init; } = 24;
 
     /// <summary>Supervised steps that teach both ways to answer.</summary>
-    public int SkillSteps { get; init; } = 6000;
+    public int SkillSteps { get; init; } = 3500;
 
     public float SkillRate { get; init; } = 5e-3f;
 

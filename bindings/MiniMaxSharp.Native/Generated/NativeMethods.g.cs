@@ -1364,8 +1364,8 @@ internal unsafe struct SampleParams
 
 internal static unsafe partial class NativeMethods
 {
-    public const string HeaderHash = "31b4a6ac6e6e7991624cdbcf04348ad933c54fac0c669a61814edb5e5656cbb4";
-    public const int ExpectedAbiVersion = 2;
+    public const string HeaderHash = "1f165482cd233827326124baceca974b9607f04da6ca9365d75edad75f2e4d96";
+    public const int ExpectedAbiVersion = 3;
     public const int ExpectedIgnoreLabel = -100;
 
     /// <summary>Structs that the library knows by name, with the sizes that these bindings have.</summary>
@@ -1428,6 +1428,14 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial Status AttentionDecode(ContextHandle context, AttentionDecodeParams* @params);
 
+    [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_backend_load")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial Status BackendLoad(byte* path);
+
+    [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_device_count")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial Status DeviceCount(DeviceKind device, int* count);
+
     [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_context_create")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial Status ContextCreate(ContextCreateParams* @params, nint* context);
@@ -1443,6 +1451,10 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_context_isa")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial Status ContextIsa(ContextHandle context, Isa* isa);
+
+    [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_context_describe")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial Status ContextDescribe(ContextHandle context, byte** text);
 
     [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_last_error")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -1507,6 +1519,26 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_axpby")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial Status Axpby(ContextHandle context, AxpbyParams* @params);
+
+    [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_memory_allocate_host")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial Status MemoryAllocateHost(ContextHandle context, long bytes, void** pointer);
+
+    [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_graph_begin")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial Status GraphBegin(ContextHandle context);
+
+    [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_graph_end")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial Status GraphEnd(ContextHandle context, nint* graph);
+
+    [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_graph_launch")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial Status GraphLaunch(ContextHandle context, nint graph);
+
+    [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_graph_destroy")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial Status GraphDestroy(ContextHandle context, nint graph);
 
     [LibraryImport(MiniMaxNative.Library, EntryPoint = "mm_lightning_attention_forward")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

@@ -30,6 +30,9 @@ internal sealed class ContinuousBatch : IDisposable
         _prefixes = new PrefixCache(_cache, snapshots);
     }
 
+    /// <summary>Takes the memory now, so that the system cannot refuse it in the middle of a text.</summary>
+    public void Commit() => _cache.Commit();
+
     /// <summary>Whether there is nothing to do.</summary>
     public bool Idle => _waiting.Count == 0 && _prompts.Count == 0 && _decoding.Count == 0;
 
@@ -49,8 +52,16 @@ internal sealed class ContinuousBatch : IDisposable
     public (int Used, int Total) Pages => (_cache.TotalPages - _cache.FreePages, _cache.TotalPages);
 
     /// <summary>A request that joins as soon as there is memory for it.</summary>
-    public sealed record Job(GenerationRequest Request, GenerationOptions Options, Action<GenerationUpdate> OnUpdate, Action<Exception> OnError)
+    public sealed class Job(GenerationRequest request, GenerationOptions options, Action<GenerationUpdate> onUpdate, Action<Exception> onError)
     {
+        public GenerationRequest Request => request;
+
+        public GenerationOptions Options => options;
+
+        public Action<GenerationUpdate> OnUpdate => onUpdate;
+
+        public Action<Exception> OnError => onError;
+
         /// <summary>What the cache holds of the prompt, once the job is admitted.</summary>
         public CachedSequence? Cached { get; set; }
 
@@ -289,20 +300,20 @@ internal sealed class ContinuousBatch : IDisposable
                 continue;
             }
 
+            // Each is listed as soon as it has memory, so that Cancel finds it whatever fails.
+            _prompts.Remove(job);
             for (int sample = 0; sample < job.Request.Samples; sample++)
             {
                 CachedSequence cached = sample == 0 ? job.Cached : _cache.Fork(job.Cached);
                 ulong seed = SplitMix64.Mix(job.Request.Seed + (ulong)sample * 0x9e3779b97f4a7c15);
                 started.Add((job, new ActiveSequence(job.Request.Prompt, sample, seed, cached, job.Options, _tokenizer)));
+                _decoding.Add(started[^1]);
                 rows.Add(row);
             }
-
-            _prompts.Remove(job);
         }
 
         if (started.Count > 0)
         {
-            _decoding.AddRange(started);
             Choose(Rows(hidden, rows), started);
         }
     }

@@ -45,6 +45,7 @@ public sealed class GenerationEngine : IAsyncDisposable
         _tokenizer = tokenizer;
         _options = options ?? new EngineOptions();
         _batch = new ContinuousBatch(model, _options, tokenizer);
+        _batch.Commit();
         _status = Observe();
         _worker = Task.Factory.StartNew(Work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }

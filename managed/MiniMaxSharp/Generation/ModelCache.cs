@@ -152,6 +152,21 @@ public sealed class ModelCache : IDisposable
         }
     }
 
+    /// <summary>Writes to all of the memory once: until then the system has only promised it.</summary>
+    internal void Commit()
+    {
+        foreach (Tensor? states in _states)
+        {
+            states?.Zero();
+        }
+
+        foreach ((Tensor Keys, Tensor Values)? pages in _pages)
+        {
+            pages?.Keys.Zero();
+            pages?.Values.Zero();
+        }
+    }
+
     /// <summary>Pages that no sequence holds.</summary>
     internal int FreePages => _freePages.Count;
 

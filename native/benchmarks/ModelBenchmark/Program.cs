@@ -7,11 +7,18 @@ using MiniMaxSharp.Models;
 using ModelBenchmark;
 
 // Times a model on a sequence: ModelBenchmark DIRECTORY [threads [generation]], or serves it to 64 clients for two minutes:
-// ModelBenchmark soak DIRECTORY TOOL, where TOOL is minimax.dll. The directory holds config.json, model.safetensors and
+// ModelBenchmark soak DIRECTORY TOOL, where TOOL is minimax.dll; or says what int8 experts do to its logits:
+// ModelBenchmark int8 DIRECTORY. The directory holds config.json, model.safetensors and
 // input.safetensors (input_ids), as the peer writes them. One JSON line a case.
 if (args is ["soak", var served, var tool])
 {
     await Soak.RunAsync(served, tool, 64, TimeSpan.FromMinutes(2), Line);
+    return;
+}
+
+if (args is ["int8", var rounded])
+{
+    Int8Cases.Run(rounded, Line);
     return;
 }
 

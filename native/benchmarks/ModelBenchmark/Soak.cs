@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json;
 using MiniMaxSharp.Tokenization;
 
 namespace ModelBenchmark;
@@ -33,6 +34,7 @@ internal static class Soak
             using var http = new HttpClient { BaseAddress = new Uri(Url), Timeout = Timeout.InfiniteTimeSpan };
             await ReadyAsync(http).ConfigureAwait(false);
             var counts = new Counts();
+            var clock = Stopwatch.StartNew();
             using var end = new CancellationTokenSource(duration);
             Task[] work = [.. Enumerable.Range(0, clients).Select(i => Task.Run(() => AskAsync(http, i, counts, end.Token)))];
             await Task.Delay(s_warmUp).ConfigureAwait(false);
@@ -41,7 +43,7 @@ internal static class Soak
             long after = ResidentBytes(server);
             report($"{clients} streaming clients, {duration.TotalSeconds:F0} s: errors", counts.Errors, "errors");
             report($"{clients} streaming clients: complete answers", counts.Answers, "answers");
-            report($"{clients} streaming clients: pieces of text", counts.Chunks / duration.TotalSeconds, "pieces/s");
+            report($"{clients} streaming clients: tokens of their answers", counts.Tokens / clock.Elapsed.TotalSeconds, "tokens/s");
             report($"{clients} streaming clients: memory of the server at the end against after {s_warmUp.TotalSeconds:F0} s", (double)after / before, "times");
         }
         finally
@@ -73,7 +75,7 @@ internal static class Soak
         for (int round = 0; !end.IsCancellationRequested; round++)
         {
             string body = $$"""
-                {"messages": [{"role": "user", "content": "client {{client}}, question {{round}}"}], "stream": true, "max_tokens": {{32 + client % 64}}, "seed": {{client * 1000 + round}}}
+                {"messages": [{"role": "user", "content": "client {{client}}, question {{round}}"}], "stream": true, "stream_options": {"include_usage": true}, "max_tokens": {{32 + client % 64}}, "seed": {{client * 1000 + round}}}
                 """;
             try
             {
@@ -85,7 +87,7 @@ internal static class Soak
                 for (string? line; (line = await reader.ReadLineAsync(CancellationToken.None).ConfigureAwait(false)) is not null;)
                 {
                     done |= line == "data: [DONE]";
-                    counts.Chunk(line.StartsWith("data: {", StringComparison.Ordinal));
+                    counts.Add(Tokens(line));
                 }
 
                 counts.Answer(done);
@@ -98,6 +100,20 @@ internal static class Soak
         }
     }
 
+    // The last event of an answer counts its tokens.
+    private static int Tokens(string line)
+    {
+        if (!line.StartsWith("data: {", StringComparison.Ordinal))
+        {
+            return 0;
+        }
+
+        using JsonDocument piece = JsonDocument.Parse(line.AsMemory("data: ".Length));
+        return piece.RootElement.TryGetProperty("usage", out JsonElement usage) && usage.ValueKind == JsonValueKind.Object
+            ? usage.GetProperty("completion_tokens").GetInt32()
+            : 0;
+    }
+
     private static long ResidentBytes(Process server)
     {
         string line = File.ReadLines($"/proc/{server.Id}/status").First(l => l.StartsWith("VmRSS", StringComparison.Ordinal));
@@ -108,16 +124,16 @@ internal static class Soak
     {
         private long _answers;
         private long _errors;
-        private long _chunks;
+        private long _tokens;
 
         public long Answers => _answers;
 
         public long Errors => _errors;
 
-        public long Chunks => _chunks;
+        public long Tokens => _tokens;
 
         public void Answer(bool complete) => Interlocked.Increment(ref complete ? ref _answers : ref _errors);
 
-        public void Chunk(bool data) => Interlocked.Add(ref _chunks, data ? 1 : 0);
+        public void Add(int tokens) => Interlocked.Add(ref _tokens, tokens);
     }
 }

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Bumped with every incompatible change; compared by the bindings at load. */
-#define MM_ABI_VERSION 2
+#define MM_ABI_VERSION 3
 
 /* A label that a loss ignores. */
 #define MM_IGNORE_LABEL (-100)
@@ -62,6 +62,9 @@ MM_ENUM(mm_isa){
 
 /* One device, one stream, one workspace; one caller at a time. */
 typedef struct mm_context mm_context;
+
+/* Recorded work of a context, to be repeated with one call. */
+typedef struct mm_graph mm_graph;
 
 #ifdef __cplusplus
 }
