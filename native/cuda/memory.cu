@@ -14,10 +14,17 @@ namespace mm::cuda {
 
 class Pool {
  public:
+  bool of_graph = false;
   std::unordered_map<int64_t, std::vector<void*>> cache;  // size -> free blocks
 };
 
 namespace {
+
+#if MM_HOST_SHIM
+constexpr bool kFreeAtOnce = true;  // so that a use afterwards is found out
+#else
+constexpr bool kFreeAtOnce = false;
+#endif
 
 struct Block {
   int64_t size;
@@ -61,10 +68,12 @@ void empty(Books& b, Pool& pool) {
 
 }  // namespace
 
-Pool* create_pool() {
+Pool* create_pool(bool of_graph) {
   Books& b = books();
   std::lock_guard lock(b.mutex);
-  return *b.pools.insert(new Pool).first;
+  Pool* pool = *b.pools.insert(new Pool).first;
+  pool->of_graph = of_graph;
+  return pool;
 }
 
 void destroy_pool(Pool* pool) {
@@ -129,13 +138,11 @@ bool release(void* pointer) {
   const Block block = found->second;
   b.live.erase(found);
   b.live_bytes -= block.size;
-  if (block.pool) {
-#if MM_HOST_SHIM
-    free_device(pointer);  // so that a use afterwards is found out
-#else
+  if (kFreeAtOnce && block.pool && !block.pool->of_graph) {
+    free_device(pointer);
+  } else if (block.pool) {
     block.pool->cache[block.size].push_back(pointer);
     b.cached_bytes += block.size;
-#endif
   } else if (block.host) {
     free_host(pointer);
   } else {
