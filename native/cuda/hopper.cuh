@@ -10,6 +10,7 @@
 #include "cuda/device.cuh"
 
 #if MM_HOST_SHIM
+#include <type_traits>
 #include <vector>
 #else
 #include <cuda.h>
@@ -137,6 +138,11 @@ inline void load_box(void* shared, const TensorMap* map, Barrier* barrier, int x
   shim_hopper::loads.push_back({shared, map, barrier, {x, y, z}});
 }
 inline void prefetch(const TensorMap*) {}
+inline void copy_async_arrive(Barrier* barrier) {
+  mm::shim::copy_async_commit();
+  mm::shim::copy_async_wait(0);
+  barrier_arrive(barrier);
+}
 
 #else
 
@@ -177,6 +183,11 @@ __device__ __forceinline__ void load_box(void* shared, const TensorMap* map, Bar
       "[%2];" ::"r"(shared_address(shared)),
       "l"(map), "r"(shared_address(barrier)), "r"(x), "r"(y), "r"(z)
       : "memory");
+}
+// Arrives when the thread's copies (copy_async) so far are there.
+__device__ __forceinline__ void copy_async_arrive(Barrier* barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier))
+               : "memory");
 }
 __device__ __forceinline__ void prefetch(const TensorMap* map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
@@ -281,7 +292,8 @@ struct Product {
   int n;
   bool a_in_registers;
   float a[2][16];  // of the thread's two rows
-  KMajor a_shared;
+  uint64_t a_shared;
+  bool a_across;  // M-major
   uint64_t b;
   int b_panel_bytes;  // < 0: K-major
 };
@@ -302,7 +314,8 @@ inline void compute(const Product& p) {
               column = 8 * (j / 4) + 2 * (lane % 4) + j % 2;
     float sum = 0;
     for (int k = 0; k < 16; k++) {
-      const float a = p.a_in_registers ? p.a[upper][k] : read(p.a_shared.descriptor, row * 128 + 2 * k);
+      const float a = p.a_in_registers ? p.a[upper][k]
+                                       : read(p.a_shared, p.a_across ? k * 128 + 2 * row : row * 128 + 2 * k);
       const float b = p.b_panel_bytes < 0
                           ? read(p.b, column * 128 + 2 * k)
                           : read(p.b, int64_t{column / 64} * p.b_panel_bytes + k * 128 + 2 * (column % 64));
@@ -349,10 +362,11 @@ void wgmma_wait() {
     groups.erase(groups.begin());
   }
 }
-template <int N, typename B>
-void wgmma(float (&d)[N / 2], const KMajor& a, const B& b) {
+template <int N, typename A, typename B>
+void wgmma(float (&d)[N / 2], const A& a, const B& b) {
   shim_hopper::Product p{};
-  p.a_shared = a;
+  p.a_shared = a.descriptor;
+  p.a_across = std::is_same_v<A, MNMajor>;
   p.d = d, p.n = N;
   shim_hopper::set_b(p, b);
   shim_hopper::issue(p);
@@ -380,6 +394,16 @@ __device__ __forceinline__ void wgmma_wait() {
   "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), \
       "+f"(d[i + 6]), "+f"(d[i + 7])
 #define MM_D32(i) MM_D8(i), MM_D8(i + 8), MM_D8(i + 16), MM_D8(i + 24)
+#define MM_D64(i) MM_D32(i), MM_D32(i + 32)
+#define MM_D128 MM_D64(0), MM_D64(64)
+#define MM_L128                                                                                            \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, "  \
+  "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, "   \
+  "%42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, "   \
+  "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, "   \
+  "%82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, " \
+  "%102, %103, %104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, %117, %118, " \
+  "%119, %120, %121, %122, %123, %124, %125, %126, %127}"
 #define MM_ADD "{\n\t.reg .pred add;\n\tsetp.eq.b32 add, 0, 0;\n\t"
 #define MM_L32                                                                                            \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
@@ -392,42 +416,43 @@ __device__ __forceinline__ void wgmma_wait() {
   "%44, %45, "                                                                                            \
   "%46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"
 
-template <typename B>
+template <typename Operand>
 constexpr int kTransposed = 0;
 template <>
 inline constexpr int kTransposed<MNMajor> = 1;
 
-template <int N, typename B>
-__device__ __forceinline__ void wgmma(float (&d)[N / 2], const KMajor& a, const B& b) {
-  static_assert(N == 64 || N == 128);
-  if constexpr (N == 64) {
-    asm volatile(MM_ADD "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 " MM_L32
-                        ", %32, %33, add, 1, 1, 0, %34;\n\t}"
-                 : MM_D32(0)
-                 : "l"(a.descriptor), "l"(b.descriptor), "n"(kTransposed<B>));
-  } else {
-    asm volatile(MM_ADD "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " MM_L64
-                        ", %64, %65, add, 1, 1, 0, %66;\n\t}"
-                 : MM_D32(0), MM_D32(32)
-                 : "l"(a.descriptor), "l"(b.descriptor), "n"(kTransposed<B>));
-  }
+#define MM_PRODUCT(n, list, outputs, first, second, transposed_a, transposed_b)                     \
+  asm volatile(MM_ADD "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 " list ", %" #first \
+                      ", %" #second ", add, 1, 1, %" #transposed_a ", %" #transposed_b ";\n\t}"     \
+               : outputs                                                                            \
+               : "l"(a.descriptor), "l"(b.descriptor), "n"(kTransposed<A>), "n"(kTransposed<B>))
+
+template <int N, typename A, typename B>
+__device__ __forceinline__ void wgmma(float (&d)[N / 2], const A& a, const B& b) {
+  static_assert(N == 64 || N == 128 || N == 256);
+  if constexpr (N == 64) MM_PRODUCT(64, MM_L32, MM_D32(0), 32, 33, 34, 35);
+  if constexpr (N == 128) MM_PRODUCT(128, MM_L64, MM_D64(0), 64, 65, 66, 67);
+  if constexpr (N == 256) MM_PRODUCT(256, MM_L128, MM_D128, 128, 129, 130, 131);
 }
+
+#define MM_PRODUCT_REGISTERS(n, list, outputs, a0, a1, a2, a3, second, transposed_b)                        \
+  asm volatile(MM_ADD "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 " list ", {%" #a0 ", %" #a1 \
+                      ", %" #a2 ", %" #a3 "}, %" #second ", add, 1, 1, %" #transposed_b ";\n\t}"            \
+               : outputs                                                                                    \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b.descriptor), "n"(kTransposed<B>))
+
 template <int N, typename B>
 __device__ __forceinline__ void wgmma(float (&d)[N / 2], const uint32_t (&a)[4], const B& b) {
   static_assert(N == 64 || N == 128);
-  if constexpr (N == 64) {
-    asm volatile(MM_ADD "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 " MM_L32
-                        ", {%32, %33, %34, %35}, %36, add, 1, 1, %37;\n\t}"
-                 : MM_D32(0)
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b.descriptor), "n"(kTransposed<B>));
-  } else {
-    asm volatile(MM_ADD "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " MM_L64
-                        ", {%64, %65, %66, %67}, %68, add, 1, 1, %69;\n\t}"
-                 : MM_D32(0), MM_D32(32)
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b.descriptor), "n"(kTransposed<B>));
-  }
+  if constexpr (N == 64) MM_PRODUCT_REGISTERS(64, MM_L32, MM_D32(0), 32, 33, 34, 35, 36, 37);
+  if constexpr (N == 128) MM_PRODUCT_REGISTERS(128, MM_L64, MM_D64(0), 64, 65, 66, 67, 68, 69);
 }
 
+#undef MM_PRODUCT
+#undef MM_PRODUCT_REGISTERS
+#undef MM_D64
+#undef MM_D128
+#undef MM_L128
 #undef MM_D8
 #undef MM_D32
 #undef MM_ADD
