@@ -5,8 +5,6 @@ namespace mm::cuda {
 
 #define MM_PENDING(op) \
   void op(Context&, const mm_##op##_params&) { fail(MM_STATUS_UNSUPPORTED, #op " has no CUDA kernel yet"); }
-MM_PENDING(linear_forward)
-MM_PENDING(linear_backward)
 MM_PENDING(silu_forward)
 MM_PENDING(silu_backward)
 MM_PENDING(swiglu_forward)
