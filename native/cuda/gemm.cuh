@@ -455,13 +455,14 @@ __device__ __forceinline__ void load_b(uint32_t (&b)[4], const uint4* shared, in
 }
 
 template <typename Tile>
-constexpr int kTileThreads = 32 * Tile::kWarpsM* Tile::kWarpsN;
+constexpr int kTileThreads = int{Tile::kWarpsM} * Tile::kWarpsN * 32;
 // Blocks of large tiles that share a multiprocessor, if it has the shared memory: one computes where the
 // other waits. With SwiGLU there are not the registers.
 template <typename Tile, Epilogue kEpilogue>
 constexpr int kTileBlocks = kTileThreads<Tile> == 256 && kEpilogue == Epilogue::kStore ? 2 : 1;
 template <typename Tile, typename B>
-constexpr int64_t kTileShared = Tile::kStages* Tile::kK*(Tile::kM * 2 + Tile::kN * int64_t{sizeof(B)});
+constexpr int64_t kTileShared =
+    (2 * Tile::kM + int{sizeof(B)} * Tile::kN) * int64_t{Tile::kK} * Tile::kStages;
 
 template <typename Tile, typename B, bool kVector, bool kTransposedA, bool kTransposedB, Epilogue kEpilogue>
 __global__ void __launch_bounds__(kTileThreads<Tile>, kTileBlocks<Tile, kEpilogue>)
@@ -582,7 +583,7 @@ struct NarrowFloatTile {
 constexpr int kFloatColumns = 8;  // of a thread, four in each half of the tile
 
 template <typename Tile>
-constexpr int kFloatThreads = Tile::kM / Tile::kRows*(Tile::kN / kFloatColumns);
+constexpr int kFloatThreads = int{Tile::kM} / Tile::kRows*(Tile::kN / kFloatColumns);
 template <typename Tile>
 constexpr int kFloatWords = (Tile::kM + Tile::kN + 8) * Tile::kK;  // of one of two buffers
 template <typename Tile>
