@@ -5,6 +5,7 @@
 // kLayers at a time.
 #include "cuda/moe.cuh"
 #include "cuda/ops.h"
+#include "cuda/sums.cuh"
 
 namespace mm::cuda {
 namespace {
@@ -37,11 +38,6 @@ struct Sums {
   double* picked;   // [blocks, experts]
   double* counted;  // [blocks]: rows
 };
-
-__device__ __forceinline__ double warp_sum(double x) {
-  for (int mask = 16; mask > 0; mask >>= 1) x += __shfl_xor_sync(0xffffffffu, x, mask);
-  return x;
-}
 
 __device__ RowState row_state(const float* logits, const Sizes& s, int32_t* fault) {
   RowState state;

@@ -5,8 +5,6 @@ namespace mm::cuda {
 
 #define MM_PENDING(op) \
   void op(Context&, const mm_##op##_params&) { fail(MM_STATUS_UNSUPPORTED, #op " has no CUDA kernel yet"); }
-MM_PENDING(linear_forward)
-MM_PENDING(linear_backward)
 MM_PENDING(silu_forward)
 MM_PENDING(silu_backward)
 MM_PENDING(swiglu_forward)
@@ -25,15 +23,7 @@ MM_PENDING(attention_forward)
 MM_PENDING(attention_backward)
 MM_PENDING(kv_cache_write)
 MM_PENDING(attention_decode)
-MM_PENDING(moe_experts_forward)
-MM_PENDING(moe_experts_backward)
-MM_PENDING(token_logprob_forward)
-MM_PENDING(token_logprob_backward)
-MM_PENDING(lm_head_forward)
-MM_PENDING(lm_head_backward)
-MM_PENDING(policy_loss_forward)
 MM_PENDING(adamw_step)
 MM_PENDING(grad_norm)
-MM_PENDING(sample)
 
 }  // namespace mm::cuda
