@@ -2,9 +2,9 @@
 // words at a time, in fp32, row after row: [rows, kWords]. The vocabulary is the outer loop.
 // Forward: a block a row takes a piece of the vocabulary into the row's state, in ascending order of words.
 // Backward: the logits are computed again and become their gradients in place. Products with bf16 operands go
-// through tensor cores; the fp32 gradient is then split in two bf16 whose sum has 16 bits of it, [rows, kWords
-// high then kWords low], and each gradient takes two products. Rows without a gradient are multiplied as zeros,
-// as the host does not know them.
+// through tensor cores; the fp32 gradient is then split in two bf16 whose sum has 16 bits of it, [rows,
+// kWords high then kWords low], and each gradient takes two products. Rows without a gradient are multiplied
+// as zeros, as the host does not know them.
 #include "cuda/gemm.h"
 #include "cuda/ops.h"
 #include "cuda/sums.cuh"
@@ -207,8 +207,8 @@ void lm_head_backward(Context& context, const mm_lm_head_backward_params& p) {
     g.m = words, g.k = rows, g.a_transposed = true, g.accumulate = !narrow_dw || row > 0;
     multiply_gradients(context, "lm_head_backward: dw", g, logits, split);
     if (!narrow_dw || row + rows < p.rows) return;
-    axpby(context, {sizeof(mm_axpby_params), dw_sums, static_cast<uint16_t*>(p.dw) + word * width, words * width,
-                    1.0f, 1.0f, MM_DTYPE_F32, MM_DTYPE_BF16});
+    axpby(context, {sizeof(mm_axpby_params), dw_sums, static_cast<uint16_t*>(p.dw) + word * width,
+                    words * width, 1.0f, 1.0f, MM_DTYPE_F32, MM_DTYPE_BF16});
   });
   if (narrow_dhidden) {
     cast(context, {sizeof(mm_cast_params), dhidden, p.dhidden, p.rows * width, MM_DTYPE_F32, MM_DTYPE_BF16});

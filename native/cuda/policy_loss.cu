@@ -34,7 +34,8 @@ __device__ double token(const mm_policy_loss_forward_params& p, int64_t t) {
   return counts ? -weight_of_token * objective : 0.0;
 }
 
-__global__ void __launch_bounds__(kThreads) token_losses(mm_policy_loss_forward_params p, double* sums) {
+__global__ void __launch_bounds__(kThreads)
+    token_losses(const __grid_constant__ mm_policy_loss_forward_params p, double* sums) {
   const int64_t t = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const double sum = block_sum<kThreads>(t < p.tokens ? token(p, t) : 0.0, shared_memory<double>());
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
@@ -53,8 +54,8 @@ void policy_loss_forward(Context& context, const mm_policy_loss_forward_params& 
   constexpr int64_t scratch = kThreads / 32 * sizeof(double);
   const int64_t blocks = ceil_div(p.tokens, kThreads);
   Workspace<double> sums(context, blocks);
-  launch(context, "policy_loss_forward", token_losses, dim3(static_cast<unsigned>(blocks)), kThreads, scratch, p,
-         sums);
+  launch(context, "policy_loss_forward", token_losses, dim3(static_cast<unsigned>(blocks)), kThreads, scratch,
+         p, sums);
   launch(context, "policy_loss_forward: sum", add_losses, dim3(1), kThreads, scratch, sums, blocks, p.loss);
 }
 

@@ -186,14 +186,15 @@ __device__ __forceinline__ Mass kept_mass(const Row& row, int64_t i, float small
   return e >= smallest && e > 0 ? row.mass(e) : 0;
 }
 
-// The first id, in ascending order, with which the mass exceeds `number` of all. Equal values at the threshold
-// are all kept. The range is cut in a piece a warp until it is one of 32 words. 0 if nothing is kept.
+// The first id, in ascending order, with which the mass exceeds `number` of all. Equal values at the
+// threshold are all kept. The range is cut in a piece a warp until it is one of 32 words. 0 if nothing is
+// kept.
 __device__ int64_t choose(const Row& row, float smallest, double number, Shared& s) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   int64_t first = 0, last = row.words, piece = 0;
   Mass at = 0;
   do {
-    piece = ceil_div(last - first, 32 * kWarps) * 32;
+    piece = (last - first + 32 * kWarps - 1) / (32 * kWarps) * 32;
     const int64_t begin = first + warp * piece, end = min(begin + piece, last);
     Mass mass = 0;
     for (int64_t i = begin + lane; i < end; i += 32) mass += kept_mass(row, i, smallest);

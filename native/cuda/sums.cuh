@@ -1,5 +1,5 @@
-// Sums in double over a warp and a block, in a fixed order; every thread gets the result. For losses, of which
-// large parts cancel.
+// Sums in double over a warp and a block, in a fixed order; every thread gets the result. For losses, of
+// which large parts cancel.
 #pragma once
 
 #include "cuda/device.cuh"

@@ -72,8 +72,8 @@ void token_logprob_forward(Context& context, const mm_token_logprob_forward_para
 
 void token_logprob_backward(Context& context, const mm_token_logprob_backward_params& p) {
   const int64_t pieces = ceil_div(p.vocabulary, kPiece);
-  launch(context, "token_logprob_backward", backward_piece, dim3(static_cast<unsigned>(p.rows * pieces)), kThreads,
-         0, p, pieces, context.fault);
+  launch(context, "token_logprob_backward", backward_piece, dim3(static_cast<unsigned>(p.rows * pieces)),
+         kThreads, 0, p, pieces, context.fault);
 }
 
 }  // namespace mm::cuda
