@@ -48,7 +48,7 @@ __device__ __forceinline__ int64_t statistic(const Shape& shape, const Sequence&
 }
 
 template <typename Tile, int Warps>
-__global__ void __launch_bounds__(32 * Warps)
+__global__ void __launch_bounds__(32 * Warps, 8 / Warps)
     forward_kernel(const mm_attention_forward_params p, const Shape shape, int tiles, int32_t* fault) {
   using T = typename Tile::Data;
   constexpr int kTileRows = Warps * Tile::kWarpRows;
@@ -148,7 +148,7 @@ __device__ __forceinline__ void clear(float (&o)[Fragments][4]) {
 
 // dk and dv of a tile of keys: s^T = k q^T, dp^T = v do^T.
 template <typename Tile>
-__global__ void __launch_bounds__(kBackwardThreads)
+__global__ void __launch_bounds__(kBackwardThreads, 2)
     key_gradient_kernel(const mm_attention_backward_params p, const Shape shape, int tiles,
                         const float* delta, int32_t* fault) {
   using T = typename Tile::Data;
@@ -217,7 +217,7 @@ __global__ void __launch_bounds__(kBackwardThreads)
 
 // dq of a tile of query rows: s = q k^T, dp = do v^T.
 template <typename Tile>
-__global__ void __launch_bounds__(kBackwardThreads)
+__global__ void __launch_bounds__(kBackwardThreads, 2)
     query_gradient_kernel(const mm_attention_backward_params p, const Shape shape, int tiles,
                           const float* delta, int32_t* fault) {
   using T = typename Tile::Data;

@@ -294,7 +294,7 @@ __device__ __forceinline__ void load(typename Tile::Element* to, const Shape& sh
   constexpr bool kSame = sizeof(Element) == sizeof(Data);
   constexpr int kChunk = 16 / static_cast<int>(sizeof(Element)), kChunks = Tile::kDim / kChunk;
   if (kSame && shape.vector) {
-#pragma unroll 4
+#pragma unroll 2
     for (int i = static_cast<int>(threadIdx.x); i < N * kChunks; i += Threads) {
       const int column = i % kChunks * kChunk;
       const auto* from = rows.at(shape, first + i / kChunks);

@@ -77,7 +77,7 @@ __device__ __forceinline__ bool read_sequence(const mm_attention_decode_params& 
 }
 
 template <typename Tile>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     decode_kernel(const mm_attention_decode_params p, const Shape shape, const Divider page_size, int tiles,
                   const Parts parts, int32_t* fault) {
   using T = typename Tile::Data;
@@ -107,6 +107,7 @@ __global__ void __launch_bounds__(kThreads)
       static_cast<const T*>(p.v_cache) + head, pages, page_size, stride, s.keys, fault};
   const Positions<Tile> positions(shape, s, first, q.count);
   State<Tile> all;
+#pragma unroll 1
   for (int split = first_split; split < end_split; split++) {
     State<Tile> one;
     attend(one, memory, shape, positions, keys, values, max(split * kSplit, start),
