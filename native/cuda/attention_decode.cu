@@ -76,6 +76,36 @@ __device__ __forceinline__ bool read_sequence(const mm_attention_decode_params& 
   return false;
 }
 
+// What a thread's rows have from the splits before, for a block that goes over all of them: too much for
+// registers beside a split's own. Shared memory behind what attend() uses, [values][threads].
+template <typename Tile>
+struct Kept {
+  static constexpr int kFragments = Tile::template kFragments<Tile::kDim>;
+  static constexpr int64_t kBytes = int64_t{4} * kFragments * kThreads * sizeof(float);
+  float maximum[Tile::kRows], sum[Tile::kRows];
+  float* o;
+  __device__ __forceinline__ explicit Kept(const AttendMemory<Tile, kWarps>& memory)
+      : o(reinterpret_cast<float*>(memory.v + AttendMemory<Tile, kWarps>::kKey) + threadIdx.x) {
+#pragma unroll
+    for (int r = 0; r < Tile::kRows; r++) maximum[r] = -INFINITY, sum[r] = 0.0f;
+  }
+  // Merges a split's state with what is kept, and keeps the result.
+  __device__ __forceinline__ void add_to(State<Tile>& state, bool first) {
+#pragma unroll
+    for (int r = 0; r < Tile::kRows; r++) {
+      const Merge merge(maximum[r], sum[r], state.maximum[r], state.sum[r]);
+      state.maximum[r] = maximum[r], state.sum[r] = sum[r];
+#pragma unroll
+      for (int i = 0; i < 4 * kFragments; i++) {
+        if (Tile::row(i % 4) != r) continue;
+        float& value = state.o[i / 4][i % 4];
+        value = merge(first ? 0.0f : o[i * kThreads], value);
+        o[i * kThreads] = value;
+      }
+    }
+  }
+};
+
 template <typename Tile>
 __global__ void __launch_bounds__(kThreads, 2)
     decode_kernel(const mm_attention_decode_params p, const Shape shape, const Divider page_size, int tiles,
@@ -106,23 +136,16 @@ __global__ void __launch_bounds__(kThreads, 2)
   const PageRows<T> values = {
       static_cast<const T*>(p.v_cache) + head, pages, page_size, stride, s.keys, fault};
   const Positions<Tile> positions(shape, s, first, q.count);
-  State<Tile> all;
+  Kept<Tile> kept(memory);
+  State<Tile> state;
 #pragma unroll 1
   for (int split = first_split; split < end_split; split++) {
-    State<Tile> one;
-    attend(one, memory, shape, positions, keys, values, max(split * kSplit, start),
+    state = State<Tile>();
+    attend(state, memory, shape, positions, keys, values, max(split * kSplit, start),
            min((split + 1) * kSplit, end));
 #pragma unroll
-    for (int r = 0; r < kRows; r++) {
-      const Merge merge(all.maximum[r], all.sum[r], one.maximum[r], row_sum(one.sum[r]));
-#pragma unroll
-      for (int x = 0; x < Tile::template kFragments<Tile::kDim>; x++) {
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-          if (Tile::row(e) == r) all.o[x][e] = merge(all.o[x][e], one.o[x][e]);
-        }
-      }
-    }
+    for (int r = 0; r < kRows; r++) state.sum[r] = row_sum(state.sum[r]);
+    if (parts.count == 1) kept.add_to(state, split == first_split);
   }
 #pragma unroll
   for (int r = 0; r < kRows; r++) {
@@ -131,14 +154,14 @@ __global__ void __launch_bounds__(kThreads, 2)
     const int token = shape.group.quotient(row);
     const int64_t head_of_row = int64_t{kv} * shape.group.divisor + row - token * shape.group.divisor;
     const int64_t at = part * parts.rows + (s.first_q + token) * p.heads + head_of_row;
-    if (lane() % 4 == 0) parts.statistics[at] = make_float2(all.maximum[r], all.sum[r]);
+    if (lane() % 4 == 0) parts.statistics[at] = make_float2(state.maximum[r], state.sum[r]);
     float* to = parts.o + at * shape.d;
 #pragma unroll
     for (int x = 0; x < Tile::template kFragments<Tile::kDim>; x++) {
 #pragma unroll
       for (int e = 0; e < 4; e++) {
         const int column = Tile::output_column(x, e);
-        if (Tile::row(e) == r && column < shape.d) to[column] = all.o[x][e];
+        if (Tile::row(e) == r && column < shape.d) to[column] = state.o[x][e];
       }
     }
   }
@@ -226,8 +249,9 @@ void attention_decode(Context& context, const mm_attention_decode_params& p) {
     Workspace<float> o(context, parts * rows * p.head_dim);
     const Parts where = {statistics, o, rows, static_cast<int>(parts)};
     launch(context, "attention_decode", decode_kernel<Tile>,
-           grid_of(parts * tiles * p.kv_heads * p.sequences), kThreads, Memory::kBytes, p, shape,
-           Divider(p.page_size), static_cast<int>(tiles), where, context.fault);
+           grid_of(parts * tiles * p.kv_heads * p.sequences), kThreads,
+           Memory::kBytes + (parts == 1 ? Kept<Tile>::kBytes : 0), p, shape, Divider(p.page_size),
+           static_cast<int>(tiles), where, context.fault);
     const int64_t blocks = ceil_div(p.max_seqlen_q * p.heads, kWarps);
     launch(context, "attention_merge", merge_kernel<typename Tile::Data>, grid_of(blocks * p.sequences),
            kThreads, 0, p, shape, blocks, where, context.fault);
