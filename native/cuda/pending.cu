@@ -19,10 +19,7 @@ MM_PENDING(rope_forward)
 MM_PENDING(lightning_attention_forward)
 MM_PENDING(lightning_attention_backward)
 MM_PENDING(lightning_attention_decode)
-MM_PENDING(attention_forward)
-MM_PENDING(attention_backward)
-MM_PENDING(kv_cache_write)
-MM_PENDING(attention_decode)
+
 MM_PENDING(adamw_step)
 MM_PENDING(grad_norm)
 
