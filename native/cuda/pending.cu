@@ -16,9 +16,7 @@ MM_PENDING(rms_norm_backward)
 MM_PENDING(gated_rms_norm_forward)
 MM_PENDING(gated_rms_norm_backward)
 MM_PENDING(rope_forward)
-MM_PENDING(lightning_attention_forward)
-MM_PENDING(lightning_attention_backward)
-MM_PENDING(lightning_attention_decode)
+
 
 MM_PENDING(adamw_step)
 MM_PENDING(grad_norm)
