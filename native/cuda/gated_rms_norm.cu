@@ -30,8 +30,8 @@ __global__ void __launch_bounds__(kRowThreads) forward_kernel(const mm_gated_rms
     for (int e = 0; e < N; e++) squares += v[e] * v[e];
     return run;
   };
-  Run<T> kept[kKept<T>];
-  for_runs<Threads, T>(
+  Run<T> kept[kSlots<T, Aligned>];
+  for_runs<Threads, T, Aligned>(
       p.width, [&](int k, int64_t j) { kept[k] = begin(j); }, [&](int64_t j) { begin(j); });
   const float rstd = 1.0f / sqrtf(Group<Threads>::sum(squares) / static_cast<float>(p.width) + p.eps);
   if (p.rstd && Group<Threads>::thread() == 0) p.rstd[r] = rstd;
@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(kRowThreads) forward_kernel(const mm_gated_rms
     for (int e = 0; e < N; e++) v[e] = sigmoid(g[e]) * weight[e] * v[e] * rstd;
     write<Aligned>(y + j, p.width - j, v);
   };
-  for_runs<Threads, T>(
+  for_runs<Threads, T, Aligned>(
       p.width, [&](int k, int64_t j) { finish(kept[k], j); },
       [&](int64_t j) { finish(read_run<Aligned>(x + j, p.width - j), j); });
 }
@@ -111,12 +111,12 @@ __global__ void __launch_bounds__(kRowThreads)
   const int64_t first = Group<Threads>::index() * rows_each, end = min(p.rows, first + rows_each);
   if (first >= p.rows) return;
   float* part = sums ? sums + Group<Threads>::index() * p.width : nullptr;
-  float dw[kKept<T>][N] = {};
+  float dw[kSlots<T, Aligned>][N] = {};
   for (int64_t r = first; r < end; r++) {
     const Row row = {p, r, p.rstd[r]};
-    typename Row::Inputs kept[kKept<T>];
+    typename Row::Inputs kept[kSlots<T, Aligned>];
     float dots = 0;
-    for_runs<Threads, T>(
+    for_runs<Threads, T, Aligned>(
         p.width,
         [&](int k, int64_t j) {
           kept[k] = row.inputs(j);
@@ -129,12 +129,12 @@ __global__ void __launch_bounds__(kRowThreads)
           if (part) write_part(part + j, p.width - j, beyond);
         });
     const float mean = Group<Threads>::sum(dots) / static_cast<float>(p.width);
-    for_runs<Threads, T>(
+    for_runs<Threads, T, Aligned>(
         p.width, [&](int k, int64_t j) { row.finish(kept[k], j, mean); },
         [&](int64_t j) { row.finish(row.inputs(j), j, mean); });
   }
   if (!part) return;
-  for_runs<Threads, T>(
+  for_runs<Threads, T, Aligned>(
       p.width, [&](int k, int64_t j) { write_part(part + j, p.width - j, dw[k]); }, [](int64_t) {});
 }
 

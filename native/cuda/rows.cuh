@@ -13,9 +13,11 @@ constexpr int kRowThreads = 256;
 constexpr int64_t kWarpWidth = 1024;
 constexpr int64_t kRowsPerSum = 16;  // rows that one group adds up for the gradient of the weight
 
-// Runs that a thread keeps.
-template <typename T>
-constexpr int kKept = 32 / kRun<T>;
+// Runs that a thread keeps; in odd storage none, there the code would be long and the time is not.
+template <typename T, bool Aligned>
+constexpr int kKept = Aligned ? 32 / kRun<T> : 0;
+template <typename T, bool Aligned>
+constexpr int kSlots = Aligned ? kKept<T, Aligned> : 1;  // an array has at least one element
 
 // A group of threads that work on one row.
 template <int Threads>
@@ -37,16 +39,16 @@ struct Group {
 };
 
 // Calls kept(k, j) for the runs at j that the thread keeps as number k, and beyond(j) for its others.
-template <int Threads, typename T, typename K, typename B>
+template <int Threads, typename T, bool Aligned, typename K, typename B>
 __device__ __forceinline__ void for_runs(int64_t width, K kept, B beyond) {
   constexpr int N = kRun<T>;
   const int64_t first = Group<Threads>::thread() * N;
 #pragma unroll
-  for (int k = 0; k < kKept<T>; k++) {
+  for (int k = 0; k < kKept<T, Aligned>; k++) {
     const int64_t j = first + k * Threads * N;
     if (j < width) kept(k, j);
   }
-  for (int64_t j = first + kKept<T> * Threads * N; j < width; j += Threads * N) beyond(j);
+  for (int64_t j = first + kKept<T, Aligned> * Threads * N; j < width; j += Threads * N) beyond(j);
 }
 
 // N fp32 values of a row of sums, of which `left` are there.
