@@ -15,6 +15,7 @@ namespace mm::cuda {
 class Pool {
  public:
   std::unordered_map<int64_t, std::vector<void*>> cache;  // size -> free blocks
+  bool of_graph = false;  // what is free stays: it is used again whenever the graph runs
 };
 
 namespace {
@@ -84,6 +85,7 @@ void* allocate(Context& context, int64_t bytes) {
   const int64_t size = block_size(bytes);
   Books& b = books();
   std::lock_guard lock(b.mutex);
+  if (context.recording) context.pool->of_graph = true;
   void* pointer = nullptr;
   if (auto found = context.pool->cache.find(size);
       found != context.pool->cache.end() && !found->second.empty()) {
@@ -131,11 +133,13 @@ bool release(void* pointer) {
   b.live_bytes -= block.size;
   if (block.pool) {
 #if MM_HOST_SHIM
-    free_device(pointer);  // so that a use afterwards is found out
-#else
+    if (!block.pool->of_graph) {  // so that a use afterwards is found out
+      free_device(pointer);
+      return true;
+    }
+#endif
     block.pool->cache[block.size].push_back(pointer);
     b.cached_bytes += block.size;
-#endif
   } else if (block.host) {
     free_host(pointer);
   } else {
@@ -147,7 +151,9 @@ bool release(void* pointer) {
 void trim() {
   Books& b = books();
   std::lock_guard lock(b.mutex);
-  for (Pool* pool : b.pools) empty(b, *pool);  // cudaFree waits for what still uses them
+  for (Pool* pool : b.pools) {
+    if (!pool->of_graph) empty(b, *pool);  // cudaFree waits for what still uses them
+  }
 }
 
 int64_t live_bytes() {

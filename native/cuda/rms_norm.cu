@@ -12,7 +12,7 @@ namespace mm::cuda {
 namespace {
 
 template <int Threads, typename T, typename W, bool Aligned>
-__global__ void __launch_bounds__(kRowThreads) forward_kernel(const mm_rms_norm_forward_params p) {
+__global__ void __launch_bounds__(kRowThreads, 2) forward_kernel(const mm_rms_norm_forward_params p) {
   constexpr int N = kRun<T>;
   const int64_t r = Group<Threads>::index();
   if (r >= p.rows) return;
@@ -114,7 +114,7 @@ struct Backward {
 
 // sums [groups, width]: each group's part of dw, or null.
 template <int Threads, typename T, typename W, bool Aligned>
-__global__ void __launch_bounds__(kRowThreads)
+__global__ void __launch_bounds__(kRowThreads, 1)
     backward_kernel(const mm_rms_norm_backward_params p, float* sums, int64_t rows_each) {
   constexpr int N = kRun<T>;
   using Row = Backward<Threads, T, W, Aligned>;
