@@ -30,18 +30,33 @@ need() {  # a command, and the Debian package that has it
   command -v "$1" >/dev/null
 }
 
-# Runs the native tests of a build and counts their cases.
-native() {
+# Builds the native tests in a folder.
+build_native() {
   local name=$1 build=$2
   shift 2
   check "$name: build" bash -c 'cmake -S . -B "$0" -DMINIMAX_BENCHMARKS=OFF "${@}" && cmake --build "$0" -j "$(nproc)"' "$build" "$@"
+}
+
+# Runs the native tests of a build and counts their cases; settings of the environment may follow.
+run_native() {
+  local name=$1 build=$2
+  shift 2
   for test in "$build"/native/tests/*_test; do
     [ -x "$test" ] || continue
     local log="$out/$name-$(basename "$test").log"
-    "$test" >"$log" 2>&1 || { grep -E '^\[  FAILED|Failure|ERROR|runtime error' "$log" | head -n 20; grep -q '^\[  FAILED' "$log" || failed=$((failed + 1)); }
+    env "$@" "$test" >"$log" 2>&1 || { grep -E '^\[  FAILED|Failure|ERROR|runtime error|^shim:' "$log" | head -n 20; grep -q '^\[  FAILED' "$log" || failed=$((failed + 1)); }
     passed=$((passed + $(grep -c '^\[       OK' "$log")))
     failed=$((failed + $(grep '^\[  FAILED' "$log" | grep -c ' ms)')))
   done
+}
+
+# The CUDA compiler: where it is, or where it could be put.
+find_nvcc() {
+  local folder
+  for folder in "$(dirname "$(command -v nvcc 2>/dev/null)" 2>/dev/null)" /usr/local/cuda/bin /opt/cuda-12.4/bin; do
+    [ -x "$folder/nvcc" ] && { echo "$folder"; return; }
+  done
+  [ -f ../shared/setup-cuda.sh ] && LIBS="" bash ../shared/setup-cuda.sh >"$out/setup-cuda.log" 2>&1 && echo /opt/cuda-12.4/bin
 }
 
 for tool in dotnet cmake g++; do
@@ -60,8 +75,10 @@ fi
 
 say "Native library"
 if [ -d /usr/include/gtest ]; then
-  native release artifacts/native-release
-  native sanitized artifacts/native-sanitized "-DMINIMAX_SANITIZE=address;undefined" -DCMAKE_BUILD_TYPE=RelWithDebInfo
+  build_native release artifacts/native-release
+  run_native release artifacts/native-release
+  build_native sanitized artifacts/native-sanitized "-DMINIMAX_SANITIZE=address;undefined" -DCMAKE_BUILD_TYPE=RelWithDebInfo
+  run_native sanitized artifacts/native-sanitized
   for folder in artifacts/native-release/native/CMakeFiles/minimax_cpu_*.dir; do
     name=$(basename "$folder" .dir); isa=${name#minimax_cpu_}; isa=${isa/avx512_bf16/avx512}
     # A weak symbol outside the namespace of its instruction set could be linked in place of the baseline's.
@@ -77,8 +94,26 @@ else
   skip "no compiler for arm64"
 fi
 
-say "CUDA"
-echo "There is no CUDA code in the repository yet; native/benchmarks/results say: not yet run on a GPU."
+say "CUDA backend, on the host shim"
+shim="$PWD/artifacts/native-release/native/cuda/shim/libminimax_cuda_shim.so"
+if [ -f "$shim" ]; then
+  # A kernel whose result depends on the order of its threads between barriers has a race.
+  for order in forward reverse random; do
+    run_native "shim-$order" artifacts/native-release MINIMAX_CUDA_LIBRARY="$shim" MINIMAX_TEST_TARGET=cuda MINIMAX_SHIM_ORDER=$order
+  done
+else
+  skip "the host shim was not built"
+fi
+
+say "CUDA backend, compiled for sm_80 and sm_90a"
+nvcc=$(find_nvcc)
+if [ -n "$nvcc" ]; then
+  check "cuda: build" bash -c 'cmake -S . -B artifacts/cuda -DMINIMAX_CUDA=ON -DMINIMAX_TESTS=OFF -DMINIMAX_BENCHMARKS=OFF && cmake --build artifacts/cuda -j "$(nproc)" --target minimax_cuda12'
+  check "cuda: no kernel spills" bash -c '"$0/cuobjdump" -res-usage artifacts/cuda/native/cuda/libminimax_cuda12.so >"$1" 2>&1; grep -q " REG:" "$1" && ! grep -E "STACK:[1-9]" "$1"' "$nvcc" "$out/cuda-resources.log"
+  check "cuda: loads where there is no driver" env MINIMAX_CUDA_LIBRARY="$PWD/artifacts/cuda/native/cuda/libminimax_cuda12.so" artifacts/native-release/native/tests/cuda_test --gtest_filter='CudaLibrary.*'
+else
+  skip "neither nvcc nor ../shared/setup-cuda.sh is here: the CUDA code was not compiled for GPUs"
+fi
 
 say "Managed"
 # The tests of the server that need OpenAI's JavaScript client and a browser are skipped where these cannot be had.

@@ -71,7 +71,7 @@ mm_status create(int32_t index, mm_context** context) {
     c->multiprocessors = p.multiprocessors;
     c->capability = p.major * 10 + p.minor;
     c->stream = create_stream();
-    c->pool = c->own_pool = create_pool();
+    c->pool = c->own_pool = create_pool(false);
     c->fault = static_cast<int32_t*>(malloc_host(sizeof(int32_t)));
     *c->fault = 0;
     c->description = p.name + ", compute capability " + std::to_string(p.major) + "." +
@@ -137,7 +137,7 @@ mm_status graph_begin(mm_context* context) {
   return run_on(context, "mm_graph_begin", [](Context& c) {
     MM_REQUIRE(!c.recording, "a graph is being recorded already");
     begin_recording(c.stream);
-    c.pool = create_pool();
+    c.pool = create_pool(true);
     c.recording = true;
   });
 }

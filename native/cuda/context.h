@@ -43,7 +43,7 @@ bool release(void* pointer);
 void trim();
 int64_t live_bytes();
 int64_t cached_bytes();
-Pool* create_pool();
+Pool* create_pool(bool of_graph);
 // What is still in use is freed when it is released.
 void destroy_pool(Pool* pool);
 

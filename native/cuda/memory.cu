@@ -14,11 +14,17 @@ namespace mm::cuda {
 
 class Pool {
  public:
+  bool of_graph = false;
   std::unordered_map<int64_t, std::vector<void*>> cache;  // size -> free blocks
-  bool of_graph = false;  // what is free stays: it is used again whenever the graph runs
 };
 
 namespace {
+
+#if MM_HOST_SHIM
+constexpr bool kFreeAtOnce = true;  // so that a use afterwards is found out
+#else
+constexpr bool kFreeAtOnce = false;
+#endif
 
 struct Block {
   int64_t size;
@@ -62,10 +68,12 @@ void empty(Books& b, Pool& pool) {
 
 }  // namespace
 
-Pool* create_pool() {
+Pool* create_pool(bool of_graph) {
   Books& b = books();
   std::lock_guard lock(b.mutex);
-  return *b.pools.insert(new Pool).first;
+  Pool* pool = *b.pools.insert(new Pool).first;
+  pool->of_graph = of_graph;
+  return pool;
 }
 
 void destroy_pool(Pool* pool) {
@@ -85,7 +93,6 @@ void* allocate(Context& context, int64_t bytes) {
   const int64_t size = block_size(bytes);
   Books& b = books();
   std::lock_guard lock(b.mutex);
-  if (context.recording) context.pool->of_graph = true;
   void* pointer = nullptr;
   if (auto found = context.pool->cache.find(size);
       found != context.pool->cache.end() && !found->second.empty()) {
@@ -131,13 +138,9 @@ bool release(void* pointer) {
   const Block block = found->second;
   b.live.erase(found);
   b.live_bytes -= block.size;
-  if (block.pool) {
-#if MM_HOST_SHIM
-    if (!block.pool->of_graph) {  // so that a use afterwards is found out
-      free_device(pointer);
-      return true;
-    }
-#endif
+  if (kFreeAtOnce && block.pool && !block.pool->of_graph) {
+    free_device(pointer);
+  } else if (block.pool) {
     block.pool->cache[block.size].push_back(pointer);
     b.cached_bytes += block.size;
   } else if (block.host) {
@@ -152,7 +155,7 @@ void trim() {
   Books& b = books();
   std::lock_guard lock(b.mutex);
   for (Pool* pool : b.pools) {
-    if (!pool->of_graph) empty(b, *pool);  // cudaFree waits for what still uses them
+    if (!pool->of_graph) empty(b, *pool);  // cudaFree waits for what still uses them; a graph may run again
   }
 }
 

@@ -71,6 +71,31 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&r)[4], const
 #endif
 }
 
+// Four 8 x 8 matrices to shared memory, transposed: thread t holds of each the values (t / 4, 2 (t % 4)) and
+// the next, and threads 8m..8m+7 give the addresses of the rows of the stored matrix m: row r of memory is
+// column r of what is held. sm_90 and later.
+__device__ __forceinline__ void store_matrices_transposed(void* row, const uint32_t (&r)[4]) {
+#if MM_HOST_SHIM
+  struct Part {
+    void* row;
+    uint32_t r[4];
+  } mine = {row, {r[0], r[1], r[2], r[3]}};
+  const auto* all = static_cast<const Part*>(mm::shim::warp_exchange(&mine, sizeof mine));
+  for (int m = 0; m < 4; m++) {
+    for (int e = 0; e < 2; e++) {
+      const uint16_t value = static_cast<uint16_t>(r[m] >> 16 * e);
+      void* to = all[m * 8 + 2 * (mm::shim::lane() % 4) + e].row;
+      memcpy(static_cast<char*>(to) + 2 * (mm::shim::lane() / 4), &value, 2);
+    }
+  }
+#else
+  const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(address),
+               "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
+               : "memory");
+#endif
+}
+
 // 16 bytes to shared memory, both sides aligned; zeros where not valid (nothing is read then, but `global`
 // must be some address). Copies since the last commit are a group; wait<N> waits for all groups of this
 // thread but the last N.

@@ -5,8 +5,6 @@ namespace mm::cuda {
 
 #define MM_PENDING(op) \
   void op(Context&, const mm_##op##_params&) { fail(MM_STATUS_UNSUPPORTED, #op " has no CUDA kernel yet"); }
-MM_PENDING(linear_forward)
-MM_PENDING(linear_backward)
 MM_PENDING(lightning_attention_forward)
 MM_PENDING(lightning_attention_backward)
 MM_PENDING(lightning_attention_decode)
@@ -16,8 +14,6 @@ MM_PENDING(kv_cache_write)
 MM_PENDING(attention_decode)
 MM_PENDING(moe_route_forward)
 MM_PENDING(moe_route_backward)
-MM_PENDING(moe_experts_forward)
-MM_PENDING(moe_experts_backward)
 MM_PENDING(moe_aux_loss_forward)
 MM_PENDING(moe_aux_loss_backward)
 MM_PENDING(shared_mlp_combine_forward)

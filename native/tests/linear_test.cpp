@@ -12,6 +12,9 @@ struct Shape {
 const Shape kShapes[] = {{1, 1, 1},    {1, 128, 96},   {3, 17, 33},    {7, 300, 31}, {15, 64, 65},
                          {64, 96, 48}, {130, 513, 77}, {600, 40, 450}, {2, 1030, 5}};
 
+// Sizes of whole vectors, of a few tiles each, for few and for many rows.
+const Shape kAlignedShapes[] = {{1, 136, 40}, {16, 400, 72}, {17, 72, 200}, {70, 200, 136}, {260, 136, 264}};
+
 std::vector<double> product(const Buffer<float>& x, const Buffer<float>& w, Shape s) {
   std::vector<double> y(s.rows * s.out);
   for (int64_t r = 0; r < s.rows; r++) {
@@ -72,8 +75,8 @@ TEST(Linear, MultipliesBf16WithFp32Sums) {
   }
 }
 
-TEST(Linear, ARowDependsOnNeitherTheBatchNorTheThreads) {
-  const int64_t in = 300, out = 200, most = 600;
+void expect_rows_of_their_own(int64_t in, int64_t out) {
+  const int64_t most = 600;
   Random random(5);
   const auto x = random.floats(most * in), w = random.floats(out * in);
   Buffer<uint16_t> xb(x.size()), wb(w.size());
@@ -97,9 +100,36 @@ TEST(Linear, ARowDependsOnNeitherTheBatchNorTheThreads) {
           ASSERT_EQ(std::memcmp(few.data(), all.data() + first * out, rows * out * 4), 0)
               << rows << " " << threads;
         }
+        if (target.device == MM_DEVICE_KIND_CUDA) break;  // which has no threads to set
       }
       mm_set_threads(2);
     }
+  }
+}
+
+TEST(Linear, ARowDependsOnNeitherTheBatchNorTheThreads) { expect_rows_of_their_own(300, 200); }
+
+TEST(Linear, ARowOfWholeVectorsDependsOnNeitherTheBatchNorTheThreads) { expect_rows_of_their_own(200, 136); }
+
+// A matrix that begins at an odd element is multiplied with the same bits as one that is aligned.
+TEST(Linear, DoesNotDependOnAlignment) {
+  const Shape s{70, 200, 136};
+  Random random(6);
+  const auto values = random.floats(s.rows * s.in), weights = random.floats(s.out * s.in);
+  Buffer<uint16_t> x(values.size()), w(weights.size()), shifted_x(1), shifted_w(1);
+  for (size_t i = 0; i < x.size(); i++) x[i] = to_bf16(values[i]);
+  for (size_t i = 0; i < w.size(); i++) w[i] = to_bf16(weights[i]);
+  shifted_x.insert(shifted_x.end(), x.begin(), x.end());
+  shifted_w.insert(shifted_w.end(), w.begin(), w.end());
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<uint16_t> y(s.rows * s.out, 0x7fc0), shifted_y(s.rows * s.out + 1, 0x7fc0);
+    auto p = forward_params(x.data(), w.data(), y.data(), s, MM_DTYPE_BF16);
+    p.y_dtype = MM_DTYPE_BF16;
+    MM_EXPECT_OK(mm_linear_forward(context, &p));
+    p.x = shifted_x.data() + 1, p.w = shifted_w.data() + 1, p.y = shifted_y.data() + 1;
+    MM_EXPECT_OK(mm_linear_forward(context, &p));
+    for (size_t i = 0; i < y.size(); i++) ASSERT_EQ(shifted_y[i + 1], y[i]) << i;
   }
 }
 
@@ -128,6 +158,92 @@ TEST(Linear, BackwardEqualsDoublePrecision) {
       MM_EXPECT_OK(mm_linear_backward(context, &p));
       expect_close(dx, want_dx, 1e-5, "dx");
       expect_close(dw, want_dw, 1e-5, "dw");
+    }
+  }
+}
+
+// Values of either dtype, the same in both.
+struct Values {
+  Values(Random& random, int64_t count) : floats(random.floats(count)), halves(count) {
+    for (int64_t i = 0; i < count; i++) floats[i] = from_bf16(halves[i] = to_bf16(floats[i]));
+  }
+  const void* data(mm_dtype dtype) const {
+    return dtype == MM_DTYPE_BF16 ? static_cast<const void*>(halves.data()) : floats.data();
+  }
+  Buffer<float> floats;
+  Buffer<uint16_t> halves;
+};
+
+// Forward, dx and dw in double precision; the gradients start from 2.
+struct Wanted {
+  Wanted(Shape s, const Values& x, const Values& w, const Values& dy)
+      : y(product(x.floats, w.floats, s)), dx(x.floats.size(), 2.0), dw(w.floats.size(), 2.0) {
+    for (int64_t r = 0; r < s.rows; r++) {
+      for (int64_t o = 0; o < s.out; o++) {
+        for (int64_t i = 0; i < s.in; i++) {
+          dx[r * s.in + i] += double(dy.floats[r * s.out + o]) * w.floats[o * s.in + i];
+          dw[o * s.in + i] += double(dy.floats[r * s.out + o]) * x.floats[r * s.in + i];
+        }
+      }
+    }
+  }
+  std::vector<double> y, dx, dw;
+};
+
+// Every mixture of dtypes: fp32 outputs are as good as fp32 sums, bf16 outputs the same rounded once.
+TEST(Linear, MixesDtypesForwardAndBackward) {
+  std::vector<Shape> shapes(std::begin(kAlignedShapes), std::end(kAlignedShapes));
+  shapes.push_back({19, 33, 7});
+  for (Shape s : shapes) {
+    Random random(s.rows + s.in);
+    const Values x(random, s.rows * s.in), w(random, s.out * s.in), dy(random, s.rows * s.out);
+    const Wanted want(s, x, w, dy);
+    for (const Target& target : all_targets()) {
+      Context context(target);
+      for (int mixture = 0; mixture < 8; mixture++) {
+        const mm_dtype x_dtype = mixture & 1 ? MM_DTYPE_BF16 : MM_DTYPE_F32,
+                       w_dtype = mixture & 2 ? MM_DTYPE_BF16 : MM_DTYPE_F32,
+                       dy_dtype = mixture & 4 ? MM_DTYPE_BF16 : MM_DTYPE_F32;
+        Buffer<float> y(s.rows * s.out, NAN), dx(x.floats.size(), 2.0f), dw(w.floats.size(), 2.0f);
+        auto f = forward_params(x.data(x_dtype), w.data(w_dtype), y.data(), s, x_dtype);
+        f.w_dtype = w_dtype;
+        MM_EXPECT_OK(mm_linear_forward(context, &f));
+        expect_close(y, want.y, 1e-5, "y");
+
+        mm_linear_backward_params b{};
+        b.struct_size = sizeof b;
+        b.x = x.data(x_dtype), b.w = w.data(w_dtype), b.dy = dy.data(dy_dtype);
+        b.dx = dx.data(), b.dw = dw.data();
+        b.rows = s.rows, b.in_features = s.in, b.out_features = s.out;
+        b.x_dtype = x_dtype, b.w_dtype = w_dtype, b.dy_dtype = dy_dtype;
+        b.accumulate_dx = b.accumulate_dw = 1;
+        MM_EXPECT_OK(mm_linear_backward(context, &b));
+        expect_close(dx, want.dx, 1e-5, "dx");
+        expect_close(dw, want.dw, 1e-5, "dw");
+
+        Buffer<uint16_t> dxb(dx.size(), to_bf16(2.0f)), dwb(dw.size(), to_bf16(2.0f));
+        b.dx = dxb.data(), b.dw = dwb.data(), b.dx_dtype = b.dw_dtype = MM_DTYPE_BF16;
+        MM_EXPECT_OK(mm_linear_backward(context, &b));
+        for (size_t i = 0; i < dx.size(); i++) ASSERT_EQ(dxb[i], to_bf16(dx[i])) << i;
+        for (size_t i = 0; i < dw.size(); i++) ASSERT_EQ(dwb[i], to_bf16(dw[i])) << i;
+      }
+    }
+  }
+}
+
+TEST(Linear, WithoutRowsHasAGradientOfZeros) {
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    for (mm_dtype dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
+      Buffer<float> w(40 * 24, 1.0f), dw(40 * 24, NAN), dx(1, 3.0f);
+      mm_linear_backward_params p{};
+      p.struct_size = sizeof p;
+      p.w = w.data(), p.dx = dx.data(), p.dw = dw.data();
+      p.in_features = 40, p.out_features = 24;
+      p.x_dtype = p.w_dtype = p.dy_dtype = dtype;
+      MM_EXPECT_OK(mm_linear_backward(context, &p));
+      EXPECT_EQ(dw, Buffer<float>(40 * 24, 0.0f));
+      EXPECT_EQ(dx[0], 3.0f);
     }
   }
 }

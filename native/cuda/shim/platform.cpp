@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda/context.h"
+#include "cuda/hopper.cuh"
 #include "runtime/error.h"
 
 namespace mm::cuda {
@@ -50,7 +51,9 @@ int32_t device_count() { return 1; }
 
 Properties properties(int32_t device) {
   MM_REQUIRE(device == 0, "there is no device %d; the shim has one", device);
-  return {"host shim (no GPU)", int64_t{1} << 34, 8, 0, 4, "none"};
+  const char* chosen = std::getenv("MINIMAX_SHIM_CAPABILITY");  // 90 for the kernels of Hopper
+  const int capability = chosen ? std::atoi(chosen) : 80;
+  return {"host shim (no GPU)", int64_t{1} << 34, capability / 10, capability % 10, 4, "none"};
 }
 
 void use(int32_t) {}
@@ -92,6 +95,8 @@ bool is_host(const void* pointer) {
   auto found = mappings.upper_bound(address);
   return found == mappings.begin() || address >= (--found)->second.start + found->second.bytes;
 }
+
+TensorMap make_tensor_map(const TensorShape& shape) { return shape; }
 
 void begin_recording(Stream stream) { stream->recording = new std::vector<std::function<void()>>; }
 

@@ -239,6 +239,15 @@ void run_block() {
 
 void block_barrier() { wait(s.block, s.alive); }
 
+void wait_until(const std::function<bool()>& holds) {
+  while (!holds()) {
+    if (++s.stalls > 4 * s.threads) die("waits for something that no thread does");
+    yield();
+  }
+}
+
+void note_progress() { s.stalls = 0; }
+
 void warp_barrier() {
   Warp& warp = s.warps[s.current / 32];
   wait(warp.barrier, warp.alive);

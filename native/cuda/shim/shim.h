@@ -60,6 +60,11 @@ void warp_barrier();
 const void* warp_exchange(const void* value, size_t bytes);
 inline int lane() { return static_cast<int>(thread_index.x % 32); }
 
+// Lets the other threads run until the condition holds; dies if it never does.
+void wait_until(const std::function<bool()>& holds);
+// Something happened that others may wait for.
+void note_progress();
+
 void* dynamic_shared_memory();
 void copy_async(void* shared, const void* global, size_t bytes, bool valid);
 void copy_async_commit();
