@@ -61,9 +61,13 @@ class Table:
                           "ratio": ratio and round(ratio, 3), "target": None if at_most is None else 1,
                           "met": None if at_most is None else ratio >= 1})
 
-    def write(self, name, threads, command):
-        result = {"machine": machine(threads), "commit": run("git", "-C", ROOT, "rev-parse", "HEAD").strip(), "command": command,
-                  "rows": self.rows}
+    def missing(self, case, why):
+        """What could not be measured."""
+        self.rows.append({"case": case, "ours": None, "peer": None, "peer_name": why, "unit": "", "ratio": None, "target": None, "met": None})
+
+    def write(self, name, threads, command, where=None, commit=None):
+        result = {"machine": where or machine(threads), "commit": commit or run("git", "-C", ROOT, "rev-parse", "HEAD").strip(),
+                  "command": command, "rows": self.rows}
         folder = os.path.join(HERE, "results")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, name + ".json"), "w") as f:

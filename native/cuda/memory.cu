@@ -154,7 +154,9 @@ bool release(void* pointer) {
 void trim() {
   Books& b = books();
   std::lock_guard lock(b.mutex);
-  for (Pool* pool : b.pools) empty(b, *pool);  // cudaFree waits for what still uses them
+  for (Pool* pool : b.pools) {
+    if (!pool->of_graph) empty(b, *pool);  // cudaFree waits for what still uses them; a graph may run again
+  }
 }
 
 int64_t live_bytes() {
