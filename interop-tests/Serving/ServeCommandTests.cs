@@ -73,7 +73,7 @@ public sealed class ServeCommandTests(TaughtModel taught)
             using HttpClient client = await ListeningAsync(process);
             client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "one-key");
             using HttpResponseMessage response = await client.PostAsync("/v1/completions", RunningServer.Json(
-                """{"model": "any", "prompt": [1, 2, 3], "max_tokens": 1, "temperature": 0, "logprobs": 1}"""));
+                """{"prompt": [1, 2, 3], "max_tokens": 1, "temperature": 0, "logprobs": 1}"""));
             using JsonDocument answer = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
             float served = answer.RootElement.GetProperty("choices")[0].GetProperty("logprobs").GetProperty("token_logprobs")[0].GetSingle();
             Assert.Equal(await LogProbabilityAsync(ExpertStorage.Int8), served);

@@ -1,10 +1,11 @@
 // The product of stored matrices of any dtypes and orders: which instance of gemm.cuh takes it.
-#include "cuda/gemm.cuh"
+#include "cuda/gemm_sm90.h"
 
 namespace mm::cuda {
 
 void multiply(Context& context, const char* name, const Product& p) {
   constexpr Epilogue kStore = Epilogue::kStore;
+  if (multiply_sm90(context, name, p, kStore)) return;
   if (p.a.dtype != MM_DTYPE_BF16 || p.b.dtype == MM_DTYPE_F32) {
     launch_float<kStore>(context, name, p);
   } else if (p.b.dtype == MM_DTYPE_I8) {

@@ -7,10 +7,11 @@
 // wider than 64 is several such panels.
 #pragma once
 
+#include <type_traits>
+
 #include "cuda/device.cuh"
 
 #if MM_HOST_SHIM
-#include <type_traits>
 #include <vector>
 #else
 #include <cuda.h>
@@ -363,7 +364,7 @@ void wgmma_wait() {
   }
 }
 template <int N, typename A, typename B>
-void wgmma(float (&d)[N / 2], const A& a, const B& b) {
+requires(!std::is_array_v<A>) void wgmma(float (&d)[N / 2], const A& a, const B& b) {
   shim_hopper::Product p{};
   p.a_shared = a.descriptor;
   p.a_across = std::is_same_v<A, MNMajor>;
@@ -428,7 +429,8 @@ inline constexpr int kTransposed<MNMajor> = 1;
                : "l"(a.descriptor), "l"(b.descriptor), "n"(kTransposed<A>), "n"(kTransposed<B>))
 
 template <int N, typename A, typename B>
-__device__ __forceinline__ void wgmma(float (&d)[N / 2], const A& a, const B& b) {
+requires(!std::is_array_v<A>) __device__ __forceinline__
+    void wgmma(float (&d)[N / 2], const A& a, const B& b) {
   static_assert(N == 64 || N == 128 || N == 256);
   if constexpr (N == 64) MM_PRODUCT(64, MM_L32, MM_D32(0), 32, 33, 34, 35);
   if constexpr (N == 128) MM_PRODUCT(128, MM_L64, MM_D64(0), 64, 65, 66, 67);

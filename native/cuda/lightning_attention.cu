@@ -29,6 +29,7 @@
 #include <algorithm>
 
 #include "cuda/elementwise.cuh"
+#include "cuda/lightning_sm90.h"
 #include "cuda/mma.cuh"
 #include "cuda/ops.h"
 
@@ -650,6 +651,7 @@ void check_dims(const char* name, const Params& p) {
 }  // namespace
 
 void lightning_attention_forward(Context& context, const mm_lightning_attention_forward_params& p) {
+  if (lightning_attention_forward_sm90(context, p)) return;
   constexpr const char* kName = "lightning_attention_forward";
   check_dims(kName, p);
   Scans s = common(context, p);
@@ -670,6 +672,7 @@ void lightning_attention_forward(Context& context, const mm_lightning_attention_
 }
 
 void lightning_attention_backward(Context& context, const mm_lightning_attention_backward_params& p) {
+  if (lightning_attention_backward_sm90(context, p)) return;
   constexpr const char* kName = "lightning_attention_backward";
   check_dims(kName, p);
   const Rows q = rows(p.q, p.q_token_stride, p.q_head_stride);

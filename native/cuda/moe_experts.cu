@@ -7,7 +7,7 @@
 // dgate w1 and then dup w3, in fp32; dx = sum of a token's rows. Outputs of experts are rounded once, when a
 // token has summed its own in ascending row, which is ascending expert.
 #include "cuda/elementwise.cuh"
-#include "cuda/gemm.cuh"
+#include "cuda/gemm_sm90.h"
 #include "cuda/ops.h"
 
 namespace mm::cuda {
@@ -128,6 +128,7 @@ void activate(Context& context, const mm_moe_experts_forward_params& p, void* h)
   product.gate = p.gate, product.up = p.up;
   product.scale = p.w1_scale, product.second_scale = p.w3_scale;
   const char* name = "moe_experts_forward gate and up";
+  if (multiply_sm90(context, name, product, kSwiglu)) return;
   if (p.dtype == MM_DTYPE_F32)
     launch_float<kSwiglu>(context, name, product);
   else if (p.weight_dtype == MM_DTYPE_I8)
@@ -157,6 +158,7 @@ void activate_backward(Context& context, const mm_moe_experts_backward_params& p
   product.gate = const_cast<void*>(p.gate), product.up = const_cast<void*>(p.up);
   product.dgate = to.dgate, product.dup = to.dup, product.dots = to.dots;
   const char* name = "moe_experts_backward dh";
+  if (multiply_sm90(context, name, product, kBackward)) return;
   p.dtype == MM_DTYPE_F32 ? launch_float<kBackward>(context, name, product)
                           : launch_tensor<bf16, false, true, kBackward>(context, name, product);
 }

@@ -152,11 +152,15 @@ void destroy(Recording* recording) { check(cudaGraphExecDestroy(graph(recording)
 TensorMap make_tensor_map(const TensorShape& shape) {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found;
-  check(cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &found), "looking for tensor maps");
-  if (found != cudaDriverEntryPointSuccess) fail(MM_STATUS_UNSUPPORTED, "the NVIDIA driver has no tensor maps");
-  const cuuint64_t sizes[3] = {static_cast<cuuint64_t>(shape.sizes[0]), static_cast<cuuint64_t>(shape.sizes[1]),
+  check(cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &found),
+        "looking for tensor maps");
+  if (found != cudaDriverEntryPointSuccess)
+    fail(MM_STATUS_UNSUPPORTED, "the NVIDIA driver has no tensor maps");
+  const cuuint64_t sizes[3] = {static_cast<cuuint64_t>(shape.sizes[0]),
+                               static_cast<cuuint64_t>(shape.sizes[1]),
                                static_cast<cuuint64_t>(shape.sizes[2])};
-  const cuuint64_t strides[2] = {static_cast<cuuint64_t>(shape.strides[0]) * 2, static_cast<cuuint64_t>(shape.strides[1]) * 2};
+  const cuuint64_t strides[2] = {static_cast<cuuint64_t>(shape.strides[0]) * 2,
+                                 static_cast<cuuint64_t>(shape.strides[1]) * 2};
   const cuuint32_t box[3] = {static_cast<cuuint32_t>(shape.box[0]), static_cast<cuuint32_t>(shape.box[1]),
                              static_cast<cuuint32_t>(shape.box[2])};
   const cuuint32_t steps[3] = {1, 1, 1};
@@ -166,7 +170,8 @@ TensorMap make_tensor_map(const TensorShape& shape) {
       CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
       CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
-    fail(MM_STATUS_INTERNAL, "a tensor map of [%lld, %lld, %lld], strides %lld and %lld: error %d of the driver",
+    fail(MM_STATUS_INTERNAL,
+         "a tensor map of [%lld, %lld, %lld], strides %lld and %lld: error %d of the driver",
          static_cast<long long>(shape.sizes[2]), static_cast<long long>(shape.sizes[1]),
          static_cast<long long>(shape.sizes[0]), static_cast<long long>(shape.strides[1]),
          static_cast<long long>(shape.strides[0]), static_cast<int>(result));
