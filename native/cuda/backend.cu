@@ -41,7 +41,9 @@ const char* text(Fault fault) {
     case Fault::kOffsets:
       return "cu_seqlens do not ascend from 0 to the number of tokens";
     case Fault::kExpertIndex:
-      return "mm_moe_route: a replayed expert does not exist";
+      return "mm_moe_route: a recorded pick names no expert, or the same one twice";
+    case Fault::kRouterLogits:
+      return "mm_moe_route or mm_moe_aux_loss: the router logits of a row have no softmax";
     case Fault::kCacheSlot:
       return "a state slot or a page does not exist";
     case Fault::kProbabilities:

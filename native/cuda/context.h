@@ -19,7 +19,8 @@ enum class Fault : int32_t {
   kEmbeddingId,    // an id outside the vocabulary
   kTarget,         // a target outside the vocabulary
   kOffsets,        // cu_seqlens that do not ascend from 0 to the number of tokens
-  kExpertIndex,    // a replayed expert that does not exist
+  kExpertIndex,    // a replayed expert that does not exist, or twice the same
+  kRouterLogits,   // router logits of which no softmax can be made (NaN, infinite)
   kCacheSlot,      // a state slot, page or page slot that does not exist (below 0)
   kProbabilities,  // logits of which no distribution can be made (NaN)
 };

@@ -455,12 +455,17 @@ __device__ __forceinline__ void load_b(uint32_t (&b)[4], const uint4* shared, in
 }
 
 template <typename Tile>
-constexpr int kTileThreads = 32 * Tile::kWarpsM* Tile::kWarpsN;
+constexpr int kTileThreads = int{Tile::kWarpsM} * Tile::kWarpsN * 32;
+// Blocks of large tiles that share a multiprocessor, if it has the shared memory: one computes where the
+// other waits. With SwiGLU there are not the registers.
+template <typename Tile, Epilogue kEpilogue>
+constexpr int kTileBlocks = kTileThreads<Tile> == 256 && kEpilogue == Epilogue::kStore ? 2 : 1;
 template <typename Tile, typename B>
-constexpr int64_t kTileShared = Tile::kStages* Tile::kK*(Tile::kM * 2 + Tile::kN * int64_t{sizeof(B)});
+constexpr int64_t kTileShared =
+    (2 * Tile::kM + int{sizeof(B)} * Tile::kN) * int64_t{Tile::kK} * Tile::kStages;
 
 template <typename Tile, typename B, bool kVector, bool kTransposedA, bool kTransposedB, Epilogue kEpilogue>
-__global__ void __launch_bounds__(kTileThreads<Tile>)
+__global__ void __launch_bounds__(kTileThreads<Tile>, kTileBlocks<Tile, kEpilogue>)
     tensor_product_kernel(const Product p, int64_t tiles_m) {
   constexpr int kM = Tile::kM, kN = Tile::kN, kK = Tile::kK, kStages = Tile::kStages;
   constexpr int kThreads = kTileThreads<Tile>;
@@ -567,7 +572,7 @@ __global__ void __launch_bounds__(kTileThreads<Tile>)
 // ---- fp32 arithmetic
 
 struct LargeFloatTile {
-  static constexpr int kM = 128, kN = 128, kK = 16, kRows = 8;
+  static constexpr int kM = 128, kN = 128, kK = 8, kRows = 8;
 };
 struct MediumFloatTile {
   static constexpr int kM = 64, kN = 64, kK = 16, kRows = 4;
@@ -578,7 +583,7 @@ struct NarrowFloatTile {
 constexpr int kFloatColumns = 8;  // of a thread, four in each half of the tile
 
 template <typename Tile>
-constexpr int kFloatThreads = Tile::kM / Tile::kRows*(Tile::kN / kFloatColumns);
+constexpr int kFloatThreads = int{Tile::kM} / Tile::kRows*(Tile::kN / kFloatColumns);
 template <typename Tile>
 constexpr int kFloatWords = (Tile::kM + Tile::kN + 8) * Tile::kK;  // of one of two buffers
 template <typename Tile>
@@ -825,17 +830,6 @@ inline TileSize tile_size(const Context& context, const Product& p) {
   return enough && rows > 64 ? TileSize::kLarge : TileSize::kMedium;
 }
 
-// f<Tile>() with the tile of a size.
-template <typename F>
-void with_tensor_tile(TileSize size, F&& f) {
-  if (size == TileSize::kNarrow)
-    f.template operator()<NarrowTile>();
-  else if (size == TileSize::kMedium)
-    f.template operator()<MediumTile>();
-  else
-    f.template operator()<LargeTile>();
-}
-
 template <Epilogue kEpilogue>
 void launch_float(Context& context, const char* name, const Product& p) {
   const TileSize size = tile_size(context, p);
@@ -851,16 +845,22 @@ void launch_float(Context& context, const char* name, const Product& p) {
 template <typename B, bool kTransposedA, bool kTransposedB, Epilogue kEpilogue>
 void launch_tensor(Context& context, const char* name, const Product& p) {
   const bool vector = is_vector(p.a, kTransposedA ? p.m : p.k) && is_vector(p.b, kTransposedB ? p.n : p.k);
+  // Few rows are those of a decoding step, which has neither transposed rows nor a backward.
+  constexpr bool kDecodes = !kTransposedA && kEpilogue != Epilogue::kSwigluBackward;
   const TileSize size = tile_size(context, p);
-  if (vector) {
-    with_tensor_tile(size, [&]<typename Tile>() {
-      launch_tensor<Tile, B, true, kTransposedA, kTransposedB, kEpilogue>(context, name, p);
-    });
-  } else if (size == TileSize::kNarrow) {
-    launch_tensor<NarrowTile, B, false, false, false, kEpilogue>(context, name, p);
-  } else {
-    launch_tensor<MediumTile, B, false, false, false, kEpilogue>(context, name, p);
+  if constexpr (kDecodes) {
+    if (size == TileSize::kNarrow) {
+      vector ? launch_tensor<NarrowTile, B, true, kTransposedA, kTransposedB, kEpilogue>(context, name, p)
+             : launch_tensor<NarrowTile, B, false, false, false, kEpilogue>(context, name, p);
+      return;
+    }
   }
+  if (size == TileSize::kLarge && vector)
+    launch_tensor<LargeTile, B, true, kTransposedA, kTransposedB, kEpilogue>(context, name, p);
+  else if (vector)
+    launch_tensor<MediumTile, B, true, kTransposedA, kTransposedB, kEpilogue>(context, name, p);
+  else
+    launch_tensor<MediumTile, B, false, false, false, kEpilogue>(context, name, p);
 }
 
 // Products whose epilogue is kStore, in gemm.cu.

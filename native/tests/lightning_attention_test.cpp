@@ -244,14 +244,14 @@ TEST(LightningAttention, NeighboursInTheBatchDoNotMatter) {
     const Outputs packed = outputs(context, c, d);
     Outputs separate(d);
     for (int64_t s = 0; s < d.sequences; s++) {
-      const int32_t offsets[] = {d.offsets[s], d.offsets[s + 1]}, slot[] = {int32_t(s)};
+      const Buffer<int32_t> offsets{d.offsets[s], d.offsets[s + 1]}, slot{int32_t(s)};
       auto f = forward_params(c, d, separate.o.data(), separate.state.data());
-      f.cu_seqlens = offsets, f.sequences = 1, f.state_slots = slot;
+      f.cu_seqlens = offsets.data(), f.sequences = 1, f.state_slots = slot.data();
       MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
       const int64_t at = s * c.heads * c.dk * c.dv;
       auto b = backward_params(c, d, separate.dq.data(), separate.dk.data(), separate.dv.data(),
                                separate.dstate.data() + at);
-      b.cu_seqlens = offsets, b.sequences = 1, b.state_in += at, b.dstate_out += at;
+      b.cu_seqlens = offsets.data(), b.sequences = 1, b.state_in += at, b.dstate_out += at;
       MM_EXPECT_OK(mm_lightning_attention_backward(context, &b));
     }
     expect_same_bits(packed, separate);
@@ -267,9 +267,9 @@ TEST(LightningAttention, LaterTokensDoNotMatter) {
     auto p = forward_params(c, d, whole.data(), nullptr);
     MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
     for (int32_t length : {1, 63, 64, 65, 130}) {
-      const int32_t offsets[] = {0, length};
+      const Buffer<int32_t> offsets{0, length};
       Buffer<float> prefix(length * c.heads * c.dv, NAN);
-      p.o = prefix.data(), p.cu_seqlens = offsets;
+      p.o = prefix.data(), p.cu_seqlens = offsets.data();
       MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
       EXPECT_EQ(std::memcmp(prefix.data(), whole.data(), prefix.size() * 4), 0) << length;
     }
@@ -280,7 +280,7 @@ TEST(LightningAttention, LaterTokensDoNotMatter) {
 template <typename T>
 struct Projection {
   int64_t heads, d, row;
-  std::vector<T> values;
+  Buffer<T> values;
 
   Projection(const Case& c, int64_t tokens, int64_t gap, T fill)
       : heads(c.heads), d(c.dk), row(3 * d + gap), values(tokens * heads * row, fill) {}
@@ -351,17 +351,17 @@ TEST(LightningAttention, PiecesAndDecodeContinueFromSlots) {
     for (const Target& target : all_targets()) {
       Context context(target);
       Buffer<float> o(d.v.size(), NAN), pool(3 * c.heads * c.dk * c.dv, 0.0f);
-      const int32_t slot[] = {2};
+      const Buffer<int32_t> slot{2};
       auto p = forward_params(c, d, o.data(), pool.data());
-      p.state_in = pool.data(), p.state_slots = slot;
+      p.state_in = pool.data(), p.state_slots = slot.data();
       for (int32_t start : {0, 33}) {
-        const int32_t offsets[] = {start, start == 0 ? 33 : 70};
-        p.cu_seqlens = offsets;
+        const Buffer<int32_t> offsets{start, start == 0 ? 33 : 70};
+        p.cu_seqlens = offsets.data();
         MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
       }
       for (int64_t t = 70; t < 90; t++) {
         const int64_t qk = t * c.heads * c.dk, v = t * c.heads * c.dv;
-        const Decode e(c, &d.q[qk], &d.k[qk], &d.v[v], &o[v], slot, pool.data(), 1);
+        const Decode e(c, &d.q[qk], &d.k[qk], &d.v[v], &o[v], slot.data(), pool.data(), 1);
         MM_EXPECT_OK(mm_lightning_attention_decode(context, &e.p));
       }
       expect_close(o, r.o, 1e-5, "o");
@@ -410,37 +410,345 @@ void expect_rounded(const Buffer<uint16_t>& got, const std::vector<double>& want
   }
 }
 
+// The case's data in bf16: every input rounded, and the floats the same numbers.
+struct HalfData : Data {
+  Buffer<uint16_t> q16, k16, v16, g16;
+
+  explicit HalfData(const Case& c) : Data(c) {
+    for (auto* x : {&q, &k, &v, &g}) round(*x);
+    q16 = halves(q), k16 = halves(k), v16 = halves(v), g16 = halves(g);
+  }
+};
+
+struct HalfOutputs {
+  Buffer<uint16_t> o, dq, dk, dv;
+  Buffer<float> state, dstate;
+
+  explicit HalfOutputs(const Data& d)
+      : o(d.v.size(), 0x7fc0),
+        dq(d.q.size(), 0x7fc0),
+        dk(d.q.size(), 0x7fc0),
+        dv(d.v.size(), 0x7fc0),
+        state(d.state.size(), NAN),
+        dstate(d.state.size(), NAN) {}
+};
+
+mm_lightning_attention_forward_params forward_params(const Case& c, const HalfData& d, HalfOutputs& out) {
+  auto p = forward_params(c, d, nullptr, out.state.data());
+  p.q = d.q16.data(), p.k = d.k16.data(), p.v = d.v16.data(), p.o = out.o.data(), p.dtype = MM_DTYPE_BF16;
+  return p;
+}
+
+mm_lightning_attention_backward_params backward_params(const Case& c, const HalfData& d, HalfOutputs& out) {
+  auto p = backward_params(c, d, nullptr, nullptr, nullptr, out.dstate.data());
+  p.q = d.q16.data(), p.k = d.k16.data(), p.v = d.v16.data(), p.d_o = d.g16.data();
+  p.dq = out.dq.data(), p.dk = out.dk.data(), p.dv = out.dv.data(), p.dtype = MM_DTYPE_BF16;
+  return p;
+}
+
+HalfOutputs outputs(mm_context* context, const Case& c, const HalfData& d) {
+  HalfOutputs out(d);
+  const auto f = forward_params(c, d, out);
+  MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
+  const auto b = backward_params(c, d, out);
+  MM_EXPECT_OK(mm_lightning_attention_backward(context, &b));
+  return out;
+}
+
+void expect_same_bits(const HalfOutputs& a, const HalfOutputs& b) {
+  expect_same_bits(a.o, b.o, "o");
+  expect_same_bits(a.state, b.state, "state");
+  expect_same_bits(a.dq, b.dq, "dq");
+  expect_same_bits(a.dk, b.dk, "dk");
+  expect_same_bits(a.dv, b.dv, "dv");
+  expect_same_bits(a.dstate, b.dstate, "dstate_in");
+}
+
+// A CPU widens bf16; a GPU's tensor cores take it, so that operands are rounded on the way.
 TEST(LightningAttention, RoundsBf16OnceOnly) {
   const Case c{{100, 37}, 2, 20, 20, {0.25f, 0.002f}, true, true};
-  Data d(c);
-  for (auto* x : {&d.q, &d.k, &d.v, &d.g}) round(*x);
-  const auto q = halves(d.q), k = halves(d.k), v = halves(d.v), g = halves(d.g);
+  const HalfData d(c);
   const Reference want = reference(c, d);
   for (const Target& target : all_targets()) {
+    if (target.device != MM_DEVICE_KIND_CPU) continue;
     Context context(target);
-    Buffer<uint16_t> o(v.size(), 0x7fc0), dq = o, dk = o, dv = o;
-    Buffer<float> state(d.state.size(), NAN), dstate = state;
-    auto f = forward_params(c, d, nullptr, state.data());
-    f.q = q.data(), f.k = k.data(), f.v = v.data(), f.o = o.data(), f.dtype = MM_DTYPE_BF16;
-    MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
-    expect_rounded(o, want.o, "o");
-    expect_close(state, want.state, 1e-5, "state");
+    const HalfOutputs got = outputs(context, c, d);
+    expect_rounded(got.o, want.o, "o");
+    expect_close(got.state, want.state, 1e-5, "state");
+    expect_rounded(got.dq, want.dq, "dq");
+    expect_rounded(got.dk, want.dk, "dk");
+    expect_rounded(got.dv, want.dv, "dv");
+    expect_close(got.dstate, want.dstate, 1e-5, "dstate_in");
+  }
+}
 
-    auto b = backward_params(c, d, nullptr, nullptr, nullptr, dstate.data());
-    b.q = f.q, b.k = f.k, b.v = f.v, b.d_o = g.data(), b.dtype = MM_DTYPE_BF16;
-    b.dq = dq.data(), b.dk = dk.data(), b.dv = dv.data();
-    MM_EXPECT_OK(mm_lightning_attention_backward(context, &b));
-    expect_rounded(dq, want.dq, "dq");
-    expect_rounded(dk, want.dk, "dk");
-    expect_rounded(dv, want.dv, "dv");
-    expect_close(dstate, want.dstate, 1e-5, "dstate_in");
+// The plain way in bf16 for one output: out_a = x_a S + sum_{b<=a} (x_a . y_b) z_b by blocks as published,
+// where the products of a block are rounded: x y^T, decayed y and what is added to the state. (A block is 64
+// tokens here, 256 there: short sequences shall have several.) The rows are those of all heads, the state is
+// one for each sequence and head, [depth, width] or transposed.
+struct PlainScan {
+  const Buffer<float>&x, &y, &z;
+  int64_t depth, width;
+  bool backwards, transposed;
+
+  void run(const Case& c, const Data& d, const Buffer<float>* start, std::vector<double>& out,
+           std::vector<double>& end) const {
+    out.resize(d.tokens * c.heads * width), end.resize(d.state.size());
+    for (int64_t s = 0; s < d.sequences; s++) {
+      for (int64_t h = 0; h < c.heads; h++) head(c, d, s, h, start, out, end);
+    }
+  }
+
+ private:
+  static float bf16(float value) { return from_bf16(to_bf16(value)); }
+
+  void head(const Case& c, const Data& d, int64_t s, int64_t h, const Buffer<float>* start,
+            std::vector<double>& out, std::vector<double>& end) const {
+    const int64_t at = (s * c.heads + h) * depth * width, n = d.offsets[s + 1] - d.offsets[s];
+    const auto place = [&](int64_t i, int64_t j) {
+      return at + (transposed ? j * depth + i : i * width + j);
+    };
+    const auto row = [&](int64_t t) {
+      return (backwards ? d.offsets[s + 1] - 1 - t : d.offsets[s] + t) * c.heads + h;
+    };
+    std::vector<float> power(65);
+    for (int p = 0; p <= 64; p++) power[p] = std::exp(-c.slopes[h] * float(p));
+    std::vector<float> S(depth * width);
+    for (int64_t i = 0; i < depth * width; i++) {
+      S[i] = start ? (*start)[place(i / width, i % width)] : 0.0f;
+    }
+    const int64_t e = backwards ? 1 : 0;
+    for (int64_t first = 0; first < n; first += 64) {
+      const int64_t m = std::min<int64_t>(64, n - first);
+      for (int64_t a = 0; a < m; a++) {
+        const float* xa = &x[row(first + a) * depth];
+        std::vector<float> sums(width);
+        for (int64_t i = 0; i < depth; i++) {
+          for (int64_t j = 0; j < width; j++) sums[j] += xa[i] * power[a + 1 - e] * S[i * width + j];
+        }
+        for (int64_t b = 0; b <= a; b++) {
+          float score = 0;
+          for (int64_t i = 0; i < depth; i++) score += xa[i] * y[row(first + b) * depth + i];
+          score = bf16(score) * power[a - b];
+          for (int64_t j = 0; j < width; j++) sums[j] += score * z[row(first + b) * width + j];
+        }
+        for (int64_t j = 0; j < width; j++) out[row(first + a) * width + j] = bf16(sums[j]);
+      }
+      std::vector<float> added(depth * width);
+      for (int64_t b = 0; b < m; b++) {
+        for (int64_t i = 0; i < depth; i++) {
+          const float key = bf16(y[row(first + b) * depth + i] * power[m - 1 - b + e]);
+          for (int64_t j = 0; j < width; j++) added[i * width + j] += key * z[row(first + b) * width + j];
+        }
+      }
+      for (int64_t i = 0; i < depth * width; i++) S[i] = power[m] * S[i] + bf16(added[i]);
+    }
+    for (int64_t i = 0; i < depth * width; i++) end[place(i / width, i % width)] = S[i];
+  }
+};
+
+Reference plain(const Case& c, const Data& d) {
+  Reference r;
+  std::vector<double> unused;
+  const Buffer<float>* state = c.state_in ? &d.state : nullptr;
+  const Buffer<float>* dstate = c.dstate_out ? &d.dstate : nullptr;
+  PlainScan{d.q, d.k, d.v, c.dk, c.dv, false, false}.run(c, d, state, r.o, r.state);
+  PlainScan{d.g, d.v, d.k, c.dv, c.dk, false, true}.run(c, d, state, r.dq, unused);
+  PlainScan{d.v, d.g, d.q, c.dv, c.dk, true, true}.run(c, d, dstate, r.dk, unused);
+  PlainScan{d.k, d.q, d.g, c.dk, c.dv, true, false}.run(c, d, dstate, r.dv, r.dstate);
+  return r;
+}
+
+double number(float x) { return x; }
+double number(uint16_t x) { return from_bf16(x); }
+
+// The largest error is at most twice the plain way's, and so is its root mean square.
+template <typename T>
+void expect_no_worse(const Buffer<T>& got, const std::vector<double>& plain, const std::vector<double>& want,
+                     const char* what) {
+  ASSERT_EQ(got.size(), want.size()) << what;
+  double largest = 0, largest_plain = 0, squares = 0, squares_plain = 0;
+  for (size_t i = 0; i < want.size(); i++) {
+    const double error = std::fabs(number(got[i]) - want[i]), error_plain = std::fabs(plain[i] - want[i]);
+    largest = std::isnan(error) ? INFINITY : std::fmax(largest, error);
+    largest_plain = std::fmax(largest_plain, error_plain);
+    squares += error * error, squares_plain += error_plain * error_plain;
+  }
+  EXPECT_LE(largest, 2 * largest_plain) << what;
+  EXPECT_LE(squares, 4 * squares_plain) << what;
+}
+
+// Whole and broken tiles, boundaries inside, n = 1, sizes that no tile has, rows that cannot be read 16 bytes
+// at a time, decays from none to a factor that is 0 in fp32, one head alone (which a GPU cuts finer).
+const Case kBf16Cases[] = {
+    {{100, 37}, 2, 20, 20, {0.25f, 0.002f}, true, true},
+    {{130, 0, 1, 64}, 2, 64, 64, {0.5f, 0.0f}, true, true},
+    {{70, 9}, 1, 128, 128, {0.003f}, true, false},
+    {{131}, 1, 128, 128, {0.01f}, false, true},
+    {{90, 65}, 1, 96, 40, {0.02f}, true, true},
+    {{70}, 3, 16, 16, {9.0f, 200.0f, 1e-5f}, true, true},
+    {{66}, 1, 140, 40, {0.05f}, true, true},
+    {{66}, 1, 256, 24, {0.02f}, false, true},
+};
+
+TEST(LightningAttention, Bf16ScansNoWorseThanThePlainWay) {
+  for (const Case& c : kBf16Cases) {
+    const HalfData d(c);
+    const Reference want = reference(c, d), published = plain(c, d);
+    for (const Target& target : all_targets()) {
+      Context context(target);
+      const HalfOutputs got = outputs(context, c, d);
+      expect_no_worse(got.o, published.o, want.o, "o");
+      expect_no_worse(got.state, published.state, want.state, "state");
+      expect_no_worse(got.dq, published.dq, want.dq, "dq");
+      expect_no_worse(got.dk, published.dk, want.dk, "dk");
+      expect_no_worse(got.dv, published.dv, want.dv, "dv");
+      expect_no_worse(got.dstate, published.dstate, want.dstate, "dstate_in");
+    }
+  }
+}
+
+TEST(LightningAttention, Bf16NeighboursInTheBatchDoNotMatter) {
+  const Case c{{37, 64, 0, 140}, 2, 32, 64, {0.25f, 0.002f}, true, true};
+  const HalfData d(c);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    const HalfOutputs packed = outputs(context, c, d);
+    HalfOutputs separate(d);
+    for (int64_t s = 0; s < d.sequences; s++) {
+      const Buffer<int32_t> offsets{d.offsets[s], d.offsets[s + 1]}, slot{int32_t(s)};
+      auto f = forward_params(c, d, separate);
+      f.cu_seqlens = offsets.data(), f.sequences = 1, f.state_slots = slot.data();
+      MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
+      const int64_t at = s * c.heads * c.dk * c.dv;
+      auto b = backward_params(c, d, separate);
+      b.cu_seqlens = offsets.data(), b.sequences = 1;
+      b.state_in += at, b.dstate_out += at, b.dstate_in += at;
+      MM_EXPECT_OK(mm_lightning_attention_backward(context, &b));
+    }
+    expect_same_bits(packed, separate);
+  }
+}
+
+// So many heads that the widest blocks of columns are taken, on a GPU of up to 132 multiprocessors or on the
+// shim's 4; then the first alone.
+TEST(LightningAttention, Bf16NumberOfHeadsDoesNotMatter) {
+  const int64_t heads = std::getenv("MINIMAX_CUDA_MANAGED") ? 67 : 3;
+  for (int64_t dk : {64, 128}) {
+    const Case c{{20}, heads, dk, 64, Buffer<float>(heads, 0.1f), true, true};
+    const HalfData d(c);
+    for (const Target& target : all_targets()) {
+      Context context(target);
+      HalfOutputs all(d), one(d);
+      for (HalfOutputs* out : {&all, &one}) {
+        auto f = forward_params(c, d, *out);
+        auto b = backward_params(c, d, *out);
+        f.heads = b.heads = out == &all ? heads : 1;
+        MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
+        MM_EXPECT_OK(mm_lightning_attention_backward(context, &b));
+      }
+      const auto expect_first_head = [&](const Buffer<uint16_t>& a, const Buffer<uint16_t>& b,
+                                         int64_t width) {
+        for (int64_t t = 0; t < d.tokens; t++) {
+          const int64_t row = t * c.heads * width;
+          ASSERT_EQ(std::memcmp(&a[row], &b[row], width * 2), 0) << t;
+        }
+      };
+      expect_first_head(all.o, one.o, c.dv);
+      expect_first_head(all.dq, one.dq, c.dk);
+      expect_first_head(all.dk, one.dk, c.dk);
+      expect_first_head(all.dv, one.dv, c.dv);
+      EXPECT_EQ(std::memcmp(all.state.data(), one.state.data(), c.dk * c.dv * 4), 0);
+      EXPECT_EQ(std::memcmp(all.dstate.data(), one.dstate.data(), c.dk * c.dv * 4), 0);
+    }
+  }
+}
+
+TEST(LightningAttention, Bf16LaterTokensDoNotMatter) {
+  const Case c{{150}, 2, 32, 64, {0.25f, 0.002f}, true, true};
+  const HalfData d(c);
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    const HalfOutputs whole = outputs(context, c, d);
+    for (int32_t length : {1, 15, 16, 17, 63, 64, 65, 130}) {
+      const Buffer<int32_t> offsets{0, length};
+      HalfOutputs prefix(d);
+      auto p = forward_params(c, d, prefix);
+      p.cu_seqlens = offsets.data();
+      MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
+      const int64_t count = length * c.heads * c.dv;
+      EXPECT_EQ(std::memcmp(prefix.o.data(), whole.o.data(), count * 2), 0) << length;
+      for (int64_t i = count; i < int64_t(whole.o.size()); i++) ASSERT_EQ(prefix.o[i], 0x7fc0);
+    }
+  }
+}
+
+// Views whose rows begin at multiples of 16 bytes, or not.
+TEST(LightningAttention, Bf16ViewsMayBeginAnywhere) {
+  const Case c{{100, 30}, 2, 40, 40, {0.25f, 0.002f}, true, true};
+  const HalfData d(c);
+  const int64_t count = int64_t(d.q.size());
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    const HalfOutputs want = outputs(context, c, d);
+    for (int64_t gap : {8, 5}) {
+      Projection<uint16_t> qkv(c, d.tokens, gap, 0x7fc0), dqkv(c, d.tokens, gap, 7), o(c, d.tokens, gap, 7);
+      for (int64_t i = 0; i < count; i++) {
+        qkv.at(0, i) = d.q16[i], qkv.at(1, i) = d.k16[i], qkv.at(2, i) = d.v16[i];
+      }
+      HalfOutputs got(d);
+      auto f = forward_params(c, d, got);
+      f.q = qkv.part(0), f.k = qkv.part(1), f.v = qkv.part(2), f.o = o.part(1);
+      f.q_token_stride = f.k_token_stride = f.v_token_stride = f.o_token_stride = qkv.token_stride();
+      f.q_head_stride = f.k_head_stride = f.v_head_stride = f.o_head_stride = qkv.row;
+      MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
+      auto b = backward_params(c, d, got);
+      b.q = f.q, b.k = f.k, b.v = f.v, b.dq = dqkv.part(0), b.dk = dqkv.part(1), b.dv = dqkv.part(2);
+      b.q_token_stride = b.k_token_stride = b.v_token_stride = qkv.token_stride();
+      b.q_head_stride = b.k_head_stride = b.v_head_stride = qkv.row;
+      b.dq_token_stride = b.dk_token_stride = b.dv_token_stride = qkv.token_stride();
+      b.dq_head_stride = b.dk_head_stride = b.dv_head_stride = qkv.row;
+      MM_EXPECT_OK(mm_lightning_attention_backward(context, &b));
+      for (int64_t i = 0; i < count; i++) {
+        got.o[i] = o.at(1, i);
+        got.dq[i] = dqkv.at(0, i), got.dk[i] = dqkv.at(1, i), got.dv[i] = dqkv.at(2, i);
+      }
+      expect_same_bits(got, want);
+      for (int64_t row = 0; row < d.tokens * c.heads; row++) {
+        for (int64_t i = 3 * o.d; i < o.row; i++) ASSERT_EQ(dqkv.values[row * dqkv.row + i], 7);
+        for (int64_t i = 0; i < o.d; i++) ASSERT_EQ(o.values[row * o.row + i], 7);
+        for (int64_t i = 2 * o.d; i < o.row; i++) ASSERT_EQ(o.values[row * o.row + i], 7);
+      }
+    }
+  }
+}
+
+TEST(LightningAttention, Bf16PiecesContinueFromSlots) {
+  const Case c{{150}, 2, 64, 72, {0.25f, 0.002f}, false, false};
+  const HalfData d(c);
+  const Reference want = reference(c, d), published = plain(c, d);
+  const int64_t size = c.heads * c.dk * c.dv;
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    HalfOutputs out(d);
+    Buffer<float> pool(3 * size, 0.0f);
+    const Buffer<int32_t> slot{1}, cuts{0, 1, 65, 70, 150};
+    auto p = forward_params(c, d, out);
+    p.state_in = p.state_out = pool.data(), p.state_slots = slot.data();
+    for (size_t piece = 0; piece + 1 < cuts.size(); piece++) {
+      p.cu_seqlens = &cuts[piece];
+      MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
+    }
+    expect_no_worse(out.o, published.o, want.o, "o");
+    expect_no_worse(Buffer<float>(pool.begin() + size, pool.begin() + 2 * size), published.state, want.state,
+                    "state");
+    for (int64_t i = 0; i < size; i++) ASSERT_EQ(pool[i] + pool[2 * size + i], 0.0f);
   }
 }
 
 // The plain way in bf16, as decoding is published: the state rounded before each product with q, the result
 // rounded.
-TEST(LightningAttention, Bf16DecodesNoWorseThanThePlainWay) {
-  const Case c{{50}, 2, 20, 36, {0.25f, 0.002f}, false, false};
+void expect_decodes_no_worse(const Case& c) {
   Data d(c);
   for (auto* x : {&d.q, &d.k, &d.v}) round(*x);
   const auto q = halves(d.q), k = halves(d.k), v = halves(d.v);
@@ -466,10 +774,10 @@ TEST(LightningAttention, Bf16DecodesNoWorseThanThePlainWay) {
     Context context(target);
     Buffer<uint16_t> o(v.size(), 0x7fc0);
     Buffer<float> state(d.state.size(), 0.0f);
-    const int32_t slot[] = {0};
+    const Buffer<int32_t> slot{0};
     for (int64_t t = 0; t < d.tokens; t++) {
       const int64_t qk = t * c.heads * c.dk, at = t * c.heads * c.dv;
-      Decode e(c, &q[qk], &k[qk], &v[at], &o[at], slot, state.data(), 1);
+      Decode e(c, &q[qk], &k[qk], &v[at], &o[at], slot.data(), state.data(), 1);
       e.p.dtype = MM_DTYPE_BF16;
       MM_EXPECT_OK(mm_lightning_attention_decode(context, &e.p));
     }
@@ -480,6 +788,30 @@ TEST(LightningAttention, Bf16DecodesNoWorseThanThePlainWay) {
     }
     EXPECT_LE(error, 2 * plain_error);
     expect_rounded(o, want.o, "o");
+  }
+}
+
+TEST(LightningAttention, Bf16DecodesNoWorseThanThePlainWay) {
+  expect_decodes_no_worse({{50}, 2, 20, 36, {0.25f, 0.002f}, false, false});
+  expect_decodes_no_worse({{20}, 2, 128, 128, {0.25f, 0.002f}, false, false});
+  expect_decodes_no_worse({{20}, 1, 149, 67, {0.01f}, false, false});
+}
+
+// States that can be read 16 bytes at a time, or not.
+TEST(LightningAttention, DecodeStatesMayBeginAnywhere) {
+  const Case c{Buffer<int64_t>(3, 1), 2, 37, 44, {0.1f, 0.0f}, true, false};
+  const Data d(c);
+  const Buffer<int32_t> slots{1, 0, 2};
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    Buffer<float> want(d.v.size(), NAN), got = want, pool = d.state, moved(pool.size() + 1, 0.0f);
+    std::copy(pool.begin(), pool.end(), moved.begin() + 1);
+    const Decode a(c, d.q.data(), d.k.data(), d.v.data(), want.data(), slots.data(), pool.data(), 3);
+    MM_EXPECT_OK(mm_lightning_attention_decode(context, &a.p));
+    const Decode b(c, d.q.data(), d.k.data(), d.v.data(), got.data(), slots.data(), moved.data() + 1, 3);
+    MM_EXPECT_OK(mm_lightning_attention_decode(context, &b.p));
+    expect_same_bits(got, want, "o");
+    expect_same_bits(Buffer<float>(moved.begin() + 1, moved.end()), pool, "state");
   }
 }
 
@@ -554,6 +886,45 @@ TEST(LightningAttention, RefusesBadArguments) {
   decode("slot 1 appears twice, at 0 and 1", [&](Params& p) { p.state_slots = same; });
   decode("o_token_stride is 3", [](Params& p) { p.o_token_stride = 3; });
   decode("slope 1 is -0.1", [&](Params& p) { p.slopes = rising; });
+}
+
+// A GPU tells at the next wait what it found in its memory, and leaves alone what it cannot place.
+TEST(LightningAttention, TellsOfBadDataOnAGpu) {
+  if (!has_cuda()) GTEST_SKIP() << "no CUDA backend";
+  Context context(Target{MM_DEVICE_KIND_CUDA, MM_ISA_AUTO});
+  const Case c{{5, 6}, 2, 4, 4, {0.5f, 0.01f}, true, true};
+  const HalfData d(c);
+  const auto expect_told = [&](const char* what, auto call) {
+    EXPECT_EQ(call(), MM_STATUS_OK) << mm_last_error();
+    EXPECT_EQ(mm_context_synchronize(context), MM_STATUS_INVALID_ARGUMENT) << what;
+    EXPECT_NE(std::strstr(mm_last_error(), what), nullptr) << mm_last_error();
+    EXPECT_EQ(mm_context_synchronize(context), MM_STATUS_OK) << mm_last_error();
+  };
+  const Buffer<int32_t> falling{0, 8, 5}, beyond{0, 5, 12}, before{-1, 5, 11}, long_one{0, 8, 11};
+  const Buffer<int32_t> slots{0, -2};
+  for (mm_dtype dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
+    Outputs floats(d);
+    HalfOutputs out(d);
+    auto f = dtype == MM_DTYPE_F32 ? forward_params(c, d, floats.o.data(), floats.state.data())
+                                   : forward_params(c, d, out);
+    auto b = dtype == MM_DTYPE_F32 ? backward_params(c, d, floats.dq.data(), floats.dk.data(),
+                                                     floats.dv.data(), floats.dstate.data())
+                                   : backward_params(c, d, out);
+    for (const auto* offsets : {&falling, &beyond, &before, &long_one}) {
+      f.cu_seqlens = b.cu_seqlens = offsets->data();
+      expect_told("cu_seqlens", [&] { return mm_lightning_attention_forward(context, &f); });
+      expect_told("cu_seqlens", [&] { return mm_lightning_attention_backward(context, &b); });
+    }
+    f.cu_seqlens = d.offsets.data(), f.state_slots = slots.data();
+    expect_told("slot", [&] { return mm_lightning_attention_forward(context, &f); });
+    Decode decode(c, f.q, f.k, f.v, const_cast<void*>(f.o), slots.data(), floats.state.data(), 2);
+    decode.p.dtype = dtype;
+    expect_told("slot", [&] { return mm_lightning_attention_decode(context, &decode.p); });
+    f.state_slots = nullptr, f.dim_v = 257, f.v_head_stride = f.o_head_stride = 257;
+    f.v_token_stride = f.o_token_stride = 514;
+    EXPECT_EQ(mm_lightning_attention_forward(context, &f), MM_STATUS_UNSUPPORTED);
+    EXPECT_NE(std::strstr(mm_last_error(), "dim_v 257"), nullptr) << mm_last_error();
+  }
 }
 
 }  // namespace

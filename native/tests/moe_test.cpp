@@ -666,14 +666,13 @@ TEST(AuxLoss, EqualsDoublePrecisionAndItsGradientDifferences) {
       const AuxLoss want = aux_loss_of(exact_layers, mask, experts, top_k);
       for (const Target& target : all_targets()) {
         Context context(target);
-        float loss = NAN;
-        Buffer<float> fraction(experts, NAN), probability(experts, NAN);
-        mm_moe_aux_loss_forward_params f{sizeof f, pointers.data(), masked ? mask.data() : nullptr,
-                                         &loss,    fraction.data(), probability.data(),
-                                         count,    tokens,          experts,
+        Buffer<float> loss(1, NAN), fraction(experts, NAN), probability(experts, NAN);
+        mm_moe_aux_loss_forward_params f{sizeof f,    pointers.data(), masked ? mask.data() : nullptr,
+                                         loss.data(), fraction.data(), probability.data(),
+                                         count,       tokens,          experts,
                                          top_k};
         MM_EXPECT_OK(mm_moe_aux_loss_forward(context, &f));
-        EXPECT_NEAR(loss, want.loss, 1e-6 * want.loss);
+        EXPECT_NEAR(loss[0], want.loss, 1e-6 * want.loss);
         expect_close(fraction, want.fraction, 1e-7, "f");
         expect_close(probability, want.probability, 1e-7, "P");
         mm_moe_aux_loss_backward_params b{sizeof b,
@@ -698,11 +697,11 @@ TEST(AuxLoss, EqualsDoublePrecisionAndItsGradientDifferences) {
         }
         const auto once = dlayers;
         mm_set_threads(1);
-        const float before = loss;
+        const float before = loss[0];
         MM_EXPECT_OK(mm_moe_aux_loss_forward(context, &f));
         MM_EXPECT_OK(mm_moe_aux_loss_backward(context, &b));
         mm_set_threads(2);
-        EXPECT_EQ(loss, before);
+        EXPECT_EQ(loss[0], before);
         EXPECT_EQ(dlayers, once);
       }
     }

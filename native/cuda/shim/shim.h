@@ -118,6 +118,14 @@ inline unsigned __ballot_sync(unsigned, int predicate) {
   for (int i = 0; i < 32; i++) bits |= static_cast<unsigned>(all[i] != 0) << i;
   return bits;
 }
+// The threads that have the same value.
+template <typename T>
+unsigned __match_any_sync(unsigned, T value) {
+  const T* all = static_cast<const T*>(mm::shim::warp_exchange(&value, sizeof value));
+  unsigned bits = 0;
+  for (int i = 0; i < 32; i++) bits |= static_cast<unsigned>(all[i] == value) << i;
+  return bits;
+}
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) == 0xffffffffu; }
 
