@@ -49,9 +49,13 @@ class Library:
         return memory
 
     def call(self, operation, **values):
-        """The call, to be made any number of times."""
+        """The call, to be made any number of times; it keeps the tensors that it was given."""
         memory, function = self.pack(f"mm_{operation}_params", values), getattr(self.library, f"mm_{operation}")
-        return lambda: self.check(function(self.context, memory))
+
+        def call(kept=values):
+            self.check(function(self.context, memory))
+
+        return call
 
     def wait(self):
         self.check(self.library.mm_context_synchronize(self.context))
