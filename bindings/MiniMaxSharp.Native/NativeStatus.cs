@@ -17,7 +17,10 @@ internal static unsafe class NativeStatus
     {
         if (status != Status.Ok)
         {
-            throw new NativeException((int)status, Marshal.PtrToStringUTF8((nint)NativeMethods.LastError()) ?? status.ToString());
+            throw new NativeException((int)status, LastError());
         }
     }
+
+    /// <summary>The text of the last failing call of this thread.</summary>
+    public static string LastError() => Marshal.PtrToStringUTF8((nint)NativeMethods.LastError()) ?? "";
 }

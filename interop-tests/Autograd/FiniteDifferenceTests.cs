@@ -10,11 +10,12 @@ public sealed class FiniteDifferenceTests
 {
     private static readonly int[] s_targets = [3, -100, 0, 10, -100, 7];
 
-    [Fact]
-    public void A_gradient_that_is_a_little_wrong_is_noticed()
+    [Theory]
+    [Devices]
+    public void A_gradient_that_is_a_little_wrong_is_noticed(string on)
     {
-        Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => FiniteDifferences.Check(g => [Identity(g.Input(3, 2), 1.02f)]));
-        FiniteDifferences.Check(g => [Identity(g.Input(3, 2), 1)]);
+        Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => FiniteDifferences.Check(on, g => [Identity(g.Input(3, 2), 1.02f)]));
+        FiniteDifferences.Check(on, g => [Identity(g.Input(3, 2), 1)]);
 
         static Tensor Identity(Tensor x, float factor)
         {
@@ -29,73 +30,86 @@ public sealed class FiniteDifferenceTests
         }
     }
 
-    [Fact]
-    public void Embedding_adds_up_what_a_repeated_id_gets() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void Embedding_adds_up_what_a_repeated_id_gets(string on) => FiniteDifferences.Check(on, g =>
         [Embedding.Apply(Tensor.From<int>(g.Device, [4, 0, 4, 2, 4], 5), g.Weight(6, 7))]);
 
-    [Fact]
-    public void Linear_in_the_type_of_its_input() => FiniteDifferences.Check(g => [Linear.Apply(g.Input(5, 9), g.Weight(7, 9))]);
+    [Theory]
+    [Devices]
+    public void Linear_in_the_type_of_its_input(string on) => FiniteDifferences.Check(on, g => [Linear.Apply(g.Input(5, 9), g.Weight(7, 9))]);
 
-    [Fact]
-    public void Linear_that_widens_bfloat16() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void Linear_that_widens_bfloat16(string on) => FiniteDifferences.Check(on, g =>
         [Linear.Apply(g.Input(ElementType.BFloat16, 5, 9), g.Weight(ElementType.BFloat16, 7, 9), ElementType.Float32, fp32: true)]);
 
-    [Fact]
-    public void RmsNorm_alone() => FiniteDifferences.Check(g => [RmsNorm.Apply(g.Input(4, 11), g.Weight(11), 1e-5f)]);
+    [Theory]
+    [Devices]
+    public void RmsNorm_alone(string on) => FiniteDifferences.Check(on, g => [RmsNorm.Apply(g.Input(4, 11), g.Weight(11), 1e-5f)]);
 
-    [Fact]
-    public void RmsNorm_of_a_scaled_sum_that_is_read_as_well() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void RmsNorm_of_a_scaled_sum_that_is_read_as_well(string on) => FiniteDifferences.Check(on, g =>
     {
         (Tensor sum, Tensor y) = RmsNorm.Apply(g.Input(4, 11), g.Input(4, 11), 1.5f, 0.75f, g.Weight(11), 1e-5f);
         return [sum, y];
     });
 
-    [Fact]
-    public void RmsNorm_of_a_scaled_sum_that_nothing_else_reads() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void RmsNorm_of_a_scaled_sum_that_nothing_else_reads(string on) => FiniteDifferences.Check(on, g =>
         [RmsNorm.Apply(g.Input(4, 11), g.Input(4, 11), 1.5f, 0.75f, g.Weight(11), 1e-5f).Y]);
 
-    [Fact]
-    public void Rope_leaves_the_features_beyond_the_rotated_ones() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void Rope_leaves_the_features_beyond_the_rotated_ones(string on) => FiniteDifferences.Check(on, g =>
     {
         float[] frequencies = Rope.InverseFrequencies(4, 100);
         return [Rope.Apply(g.Input(5, 2 * 7), Batch(g, 3, 2).Positions, Tensor.From<float>(g.Device, frequencies, frequencies.Length), 7)];
     });
 
-    [Fact]
-    public void Silu_elementwise() => FiniteDifferences.Check(g => [Silu.Apply(g.Input(5, 7))]);
+    [Theory]
+    [Devices]
+    public void Silu_elementwise(string on) => FiniteDifferences.Check(on, g => [Silu.Apply(g.Input(5, 7))]);
 
-    [Fact]
-    public void SwiGlu_by_gate_and_by_up() => FiniteDifferences.Check(g => [SwiGlu.Apply(g.Input(5, 7), g.Input(5, 7))]);
+    [Theory]
+    [Devices]
+    public void SwiGlu_by_gate_and_by_up(string on) => FiniteDifferences.Check(on, g => [SwiGlu.Apply(g.Input(5, 7), g.Input(5, 7))]);
 
-    [Fact]
-    public void GatedRmsNorm_by_input_gate_and_weight() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void GatedRmsNorm_by_input_gate_and_weight(string on) => FiniteDifferences.Check(on, g =>
         [GatedRmsNorm.Apply(g.Input(4, 11), g.Input(4, 11), g.Weight(11), 1e-6f)]);
 
-    [Fact]
-    public void ScaledSum_by_both_terms() => FiniteDifferences.Check(g => [ScaledSum.Apply(g.Input(5, 7), 1.5f, g.Input(5, 7), -0.75f)]);
+    [Theory]
+    [Devices]
+    public void ScaledSum_by_both_terms(string on) => FiniteDifferences.Check(on, g => [ScaledSum.Apply(g.Input(5, 7), 1.5f, g.Input(5, 7), -0.75f)]);
 
-    [Fact]
-    public void A_tensor_that_is_read_twice_gets_both_gradients() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void A_tensor_that_is_read_twice_gets_both_gradients(string on) => FiniteDifferences.Check(on, g =>
     {
         Tensor x = g.Input(5, 7);
         return [ScaledSum.Apply(x, 1.5f, Silu.Apply(x), 2)];
     });
 
-    [Fact]
-    public void LightningAttention_of_sequences_long_and_short() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void LightningAttention_of_sequences_long_and_short(string on) => FiniteDifferences.Check(on, g =>
         [LightningAttention.Apply(g.Input(150, 3 * 3 * 5), Tensor.From<float>(g.Device, [0.5f, 0.05f, 1e-5f], 3), Batch(g, 9, 1, 140))]);
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(3)]
-    public void Attention_with_shared_heads(long window) => FiniteDifferences.Check(g =>
+    [Devices(0)]
+    [Devices(3)]
+    public void Attention_with_shared_heads(string on, long window) => FiniteDifferences.Check(on, g =>
         [Attention.Apply(g.Input(19, 4 * 6), g.Input(19, 2 * 6), g.Input(19, 2 * 6), Batch(g, 6, 1, 12), 6, window)]);
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(5)]
-    public void Routing_weights(int topK) => FiniteDifferences.Check(g =>
+    [Devices(1)]
+    [Devices(2)]
+    [Devices(5)]
+    public void Routing_weights(string on, int topK) => FiniteDifferences.Check(on, g =>
     {
         Tensor logits = g.Input(RouterLogits(), 6, 5);
         Routing routing = MixtureOfExperts.Route(logits, topK);
@@ -103,59 +117,78 @@ public sealed class FiniteDifferenceTests
         return topK == 1 ? [routing.Weight, Silu.Apply(logits)] : [routing.Weight];
     });
 
-    [Fact]
-    public void Experts_by_input_routing_weights_and_every_matrix() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void Experts_by_input_routing_weights_and_every_matrix(string on) => FiniteDifferences.Check(on, g =>
     {
         Routing routing = MixtureOfExperts.Route(Tensor.From<float>(g.Device, RouterLogits(), 6, 5), 2) with { Weight = g.Input(6, 2) };
         return [MixtureOfExperts.Experts(g.Input(6, 7), routing, g.Weight(5, 8, 7), g.Weight(5, 7, 8), g.Weight(5, 8, 7))];
     });
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void AuxiliaryLoss_over_two_layers(bool masked) => FiniteDifferences.Check(g =>
+    [Devices(false)]
+    [Devices(true)]
+    public void AuxiliaryLoss_over_two_layers(string on, bool masked) => FiniteDifferences.Check(on, g =>
     {
         Tensor[] logits = [g.Input(RouterLogits(alike: 5), 6, 5), g.Input(RouterLogits(alike: 4), 6, 5)];
         return [MixtureOfExperts.AuxiliaryLoss(logits, 2, masked ? Tensor.From<int>(g.Device, [0, 1, 1, 0, 1, 1], 6) : null)];
     });
 
-    [Fact]
-    public void SharedMlpCombine_by_both_sides_and_the_coefficient() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void SharedMlpCombine_by_both_sides_and_the_coefficient(string on) => FiniteDifferences.Check(on, g =>
         [SharedMlpCombine.Apply(g.Input(5, 7), g.Input(5, 7), g.Input(5, 1))]);
 
     [Theory]
-    [InlineData(ElementType.Float32)]
-    [InlineData(ElementType.BFloat16)]
-    public void LmHead_by_log_probability_and_entropy(ElementType type) => FiniteDifferences.Check(g =>
+    [Devices(ElementType.Float32)]
+    [Devices(ElementType.BFloat16)]
+    public void LmHead_by_log_probability_and_entropy(string on, ElementType type) => FiniteDifferences.Check(on, g =>
     {
         (Tensor logp, Tensor entropy) = LmHead.Apply(g.Input(type, 6, 5), g.Weight(type, 11, 5), Tensor.From<int>(g.Device, s_targets, 6));
         return [logp, entropy];
     });
 
-    [Fact]
-    public void LmHead_by_log_probability_alone() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void LmHead_by_log_probability_alone(string on) => FiniteDifferences.Check(on, g =>
         [LmHead.Apply(g.Input(6, 5), g.Weight(11, 5), Tensor.From<int>(g.Device, s_targets, 6)).LogProbability]);
 
-    [Fact]
-    public void LmHead_by_entropy_alone() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void LmHead_by_entropy_alone(string on) => FiniteDifferences.Check(on, g =>
         [LmHead.Apply(g.Input(6, 5), g.Weight(11, 5), Tensor.From<int>(g.Device, s_targets, 6)).Entropy]);
 
-    [Fact]
-    public void Log_probability_by_logits() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void Log_probability_by_logits(string on) => FiniteDifferences.Check(on, g =>
     {
         Tensor logits = g.Input(6, 11);
         var scores = new TokenScores(g.Device, logits, s_targets, 11);
         return [Function(g.Device, logits, scores.LogProbability, scores.Backward)];
     });
 
-    [Fact]
-    public void Recomputed_by_input_and_weight() => FiniteDifferences.Check(g =>
+    [Theory]
+    [Devices]
+    public void Recomputed_by_input_and_weight(string on) => FiniteDifferences.Check(on, g =>
     {
         Parameter weight = g.Weight(6, 7);
         return Recomputed.Apply(g.Input(5, 7), x => [Silu.Apply(Linear.Apply(x, weight)), Linear.Apply(x, weight)]);
     });
 
-    public static TheoryData<string> Objectives => [.. s_objectives.Keys];
+    public static TheoryData<string, string> Objectives()
+    {
+        var cases = new TheoryData<string, string>();
+        foreach (string name in s_objectives.Keys)
+        {
+            cases.Add("cpu", name);
+            if (DevicesAttribute.Cuda)
+            {
+                cases.Add("cuda", name);
+            }
+        }
+
+        return cases;
+    }
 
     private static readonly Dictionary<string, PolicyObjective> s_objectives = new()
     {
@@ -173,7 +206,7 @@ public sealed class FiniteDifferenceTests
     // log-probabilities move along, so that no ratio changes.
     [Theory]
     [MemberData(nameof(Objectives))]
-    public void Policy_loss(string name) => FiniteDifferences.Check(g =>
+    public void Policy_loss(string on, string name) => FiniteDifferences.Check(on, g =>
     {
         PolicyObjective objective = s_objectives[name];
         float[] ratios = [-0.5f, -0.125f, 0, 0.125f, 0.5f, -0.5f, -0.125f, 0, 0.125f, 0.5f, 0.5f];

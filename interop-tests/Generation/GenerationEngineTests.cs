@@ -13,11 +13,11 @@ public sealed class GenerationEngineTests
     private static readonly GenerationOptions s_sampled = new() { MaxNewTokens = 20, TopP = 0.95f };
 
     [Theory]
-    [InlineData(ElementType.Float32)]
-    [InlineData(ElementType.BFloat16)]
-    public async Task An_answer_is_the_same_to_the_bit_alone_and_among_others_that_come_and_go(ElementType type)
+    [Devices(ElementType.Float32)]
+    [Devices(ElementType.BFloat16)]
+    public async Task An_answer_is_the_same_to_the_bit_alone_and_among_others_that_come_and_go(string on, ElementType type)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 3, type);
         GenerationRequest[] requests = [.. Enumerable.Range(0, 30).Select(i => new GenerationRequest(TinyModels.Ids(i % 20, 1 + 37 * i % 300), (ulong)i, 1 + i % 3))];
         IReadOnlyList<Completion[]> alone = [.. requests.Select(r => new TextGenerator(model).Generate([r], s_sampled)[0])];
@@ -31,10 +31,11 @@ public sealed class GenerationEngineTests
         Assert.True(engine.Status.ReusedTokens > 0, "no prompt was reused");
     }
 
-    [Fact]
-    public async Task A_remembered_beginning_saves_its_tokens_and_changes_no_bit()
+    [Theory]
+    [Devices]
+    public async Task A_remembered_beginning_saves_its_tokens_and_changes_no_bit(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 3);
         int[] first = TinyModels.Ids(1, 200), second = [.. first, .. TinyModels.Ids(2, 50)];
         Completion fresh = new TextGenerator(model).Generate([new GenerationRequest(second, 9)], s_sampled)[0][0];
@@ -46,10 +47,11 @@ public sealed class GenerationEngineTests
         Assert.Equal(200 + 250 - 192, engine.Status.PromptTokens);
     }
 
-    [Fact]
-    public async Task Samples_of_a_prompt_compute_it_once()
+    [Theory]
+    [Devices]
+    public async Task Samples_of_a_prompt_compute_it_once(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 3);
         await using var engine = new GenerationEngine(model, s_small with { SnapshotBytes = 0 });
         Completion[] samples = await engine.CompleteAsync(new GenerationRequest(TinyModels.Ids(1, 100), 4, 8), s_sampled);
@@ -120,10 +122,11 @@ public sealed class GenerationEngineTests
             StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_faulty_processor_ends_its_own_request_only()
+    [Theory]
+    [Devices]
+    public async Task A_faulty_processor_ends_its_own_request_only(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 3);
         await using var engine = new GenerationEngine(model, s_small);
         Task<Completion[]> good = engine.CompleteAsync(new GenerationRequest(new[] { 1 }, 5), s_sampled);
@@ -139,10 +142,11 @@ public sealed class GenerationEngineTests
         Assert.Equal(0, (await QuietAsync(engine)).Running);
     }
 
-    [Fact]
-    public async Task A_disposed_engine_tells_its_readers_and_leaves_no_native_bytes()
+    [Theory]
+    [Devices]
+    public async Task A_disposed_engine_tells_its_readers_and_leaves_no_native_bytes(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 3);
         var engine = new GenerationEngine(model, s_small);
         Task<Completion[]> running = engine.CompleteAsync(new GenerationRequest(new[] { 1 }), new() { MaxNewTokens = 1900, RepetitionTokens = 10_000 });
@@ -154,10 +158,11 @@ public sealed class GenerationEngineTests
         Assert.Equal(20, new TextGenerator(model).Generate([new GenerationRequest(new[] { 1 })], s_sampled)[0][0].Tokens.Length);
     }
 
-    [Fact]
-    public void Penalties_processors_and_log_probabilities_follow_their_formulas()
+    [Theory]
+    [Devices]
+    public void Penalties_processors_and_log_probabilities_follow_their_formulas(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 3);
         int[] prompt = [1, 2, 3];
         float[] logits = TinyModels.Logits(model, prompt)[^TinyModels.Vocabulary..];

@@ -9,11 +9,12 @@ public sealed class GoldenTests
 {
     private static readonly string s_goldens = Repository.Path("interop-tests", "goldens");
 
-    [Fact]
-    public void Every_case_agrees()
+    [Theory]
+    [Devices]
+    public void Every_case_agrees(string on)
     {
         var output = new StringWriter();
-        Assert.True(Commands.Run(["check", "--goldens", s_goldens], output) == 0, output.ToString());
+        Assert.True(Commands.Run(["check", "--goldens", s_goldens, "--device", on], output) == 0, output.ToString());
         Assert.Contains("lightning:", output.ToString(), StringComparison.Ordinal);
         Assert.Contains("\nA: ", output.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("FAIL", output.ToString(), StringComparison.Ordinal);

@@ -11,10 +11,11 @@ public sealed class ModelTests
 {
     private static readonly int[][] s_rows = [TinyModels.Ids(1, 70), TinyModels.Ids(2, 1), TinyModels.Ids(3, 130)];
 
-    [Fact]
-    public void Packed_rows_equal_separate_ones_to_the_bit()
+    [Theory]
+    [Devices]
+    public void Packed_rows_equal_separate_ones_to_the_bit(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(shared: true), device, 1);
         Assert.Equal(s_rows.SelectMany(r => TinyModels.Logits(model, r)), TinyModels.Logits(model, s_rows));
     }
@@ -66,10 +67,11 @@ public sealed class ModelTests
         }
     }
 
-    [Fact]
-    public void A_cache_fed_in_pieces_gives_what_one_pass_gives()
+    [Theory]
+    [Devices]
+    public void A_cache_fed_in_pieces_gives_what_one_pass_gives(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1);
         float[] whole = TinyModels.Logits(model, s_rows[2]);
         using var cache = new ModelCache(model, 1, 130);
@@ -87,10 +89,11 @@ public sealed class ModelTests
         Assert.InRange(TinyModels.Difference(whole, [.. pieces]), 0, 1e-4);
     }
 
-    [Fact]
-    public void A_fork_goes_its_own_way()
+    [Theory]
+    [Devices]
+    public void A_fork_goes_its_own_way(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1);
         using var cache = new ModelCache(model, 2, 80);
         CachedSequence one = cache.Add();
@@ -143,10 +146,11 @@ public sealed class ModelTests
         Assert.True(together.Select(c => c[0].Tokens.Length).Distinct().Count() > 1, "all texts have one length: nothing left the batch early");
     }
 
-    [Fact]
-    public void Samples_of_a_prompt_do_not_depend_on_how_many_there_are()
+    [Theory]
+    [Devices]
+    public void Samples_of_a_prompt_do_not_depend_on_how_many_there_are(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 3);
         var options = new GenerationOptions { MaxNewTokens = 12 };
         Completion[] eight = new TextGenerator(model).Generate([new GenerationRequest(TinyModels.Ids(1, 9), 5, 8)], options)[0];
@@ -156,11 +160,11 @@ public sealed class ModelTests
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Gradients_equal_finite_differences(bool shared)
+    [Devices(false)]
+    [Devices(true)]
+    public void Gradients_equal_finite_differences(string on, bool shared)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(shared), device, 5);
         int[][] rows = [TinyModels.Ids(1, 30), TinyModels.Ids(2, 11)];
         TinyModels.Loss(model, rows, gradients: true);
@@ -183,10 +187,11 @@ public sealed class ModelTests
         }
     }
 
-    [Fact]
-    public void Recomputing_layers_changes_no_bit_of_a_gradient()
+    [Theory]
+    [Devices]
+    public void Recomputing_layers_changes_no_bit_of_a_gradient(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(shared: true), device, 4);
         TinyModels.Loss(model, s_rows, gradients: true);
         float[] kept = Gradients(model);
@@ -195,10 +200,11 @@ public sealed class ModelTests
         Assert.Equal(kept, Gradients(model));
     }
 
-    [Fact]
-    public void A_bfloat16_model_stays_near_its_single_precision_twin()
+    [Theory]
+    [Devices]
+    public void A_bfloat16_model_stays_near_its_single_precision_twin(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM half = MiniMaxForCausalLM.Create(TinyModels.Config(shared: true), device, 6, ElementType.BFloat16);
         using MiniMaxForCausalLM single = MiniMaxForCausalLM.Create(TinyModels.Config(shared: true), device, 6);
         int[][] rows = [TinyModels.Ids(1, 40)];
@@ -207,10 +213,11 @@ public sealed class ModelTests
         Assert.All(half.Parameters, p => Assert.True(p.Gradient!.ToFloats().All(float.IsFinite), p.Name));
     }
 
-    [Fact]
-    public void An_all_lightning_model_keeps_a_state_of_constant_size()
+    [Theory]
+    [Devices]
+    public void An_all_lightning_model_keeps_a_state_of_constant_size(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(attention: [0, 0]), device, 1);
         long before = Device.LiveBytes;
         using (new ModelCache(model, 1, 16))
@@ -221,11 +228,12 @@ public sealed class ModelTests
         }
     }
 
-    [Fact]
-    public void No_native_bytes_are_left()
+    [Theory]
+    [Devices]
+    public void No_native_bytes_are_left(string on)
     {
         long before = Device.LiveBytes;
-        using (Device device = Device.Cpu())
+        using (Device device = Device.Open(on))
         {
             using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(shared: true), device, 1);
             TinyModels.Loss(model, s_rows, gradients: true);

@@ -68,6 +68,28 @@ public sealed class PackageTests
         }
     }
 
+    // Of a library that is there already, or stands in for it: this needs no nvcc.
+    [Fact]
+    public void The_cuda_backend_is_a_package_of_its_own()
+    {
+        string folder = Directory.CreateTempSubdirectory("cuda").FullName;
+        try
+        {
+            string library = Path.Combine(folder, "libminimax_cuda12.so");
+            File.WriteAllBytes(library, new byte[123_456]);
+            Run(
+                Repository.Root, null, "pack", "-c", "Release", "managed/MiniMaxSharp.Runtime.Cuda12", "-o", folder, "--artifacts-path", Path.Combine(folder, "artifacts"),
+                "-p:WithCuda=true", "-p:BuildNative=false", $"-p:CudaLibraryPath={library}", $"-p:NativeLibraryPath={library}", "-v", "q", "-nodeReuse:false");
+            using ZipArchive package = ZipFile.OpenRead(Directory.GetFiles(folder, "MiniMaxSharp.Runtime.Cuda12.*.nupkg").Single());
+            Assert.Equal(123_456, package.Entries.Single(e => e.FullName == "runtimes/linux-x64/native/libminimax_cuda12.so").Length);
+            Assert.DoesNotContain(package.Entries, e => e.FullName.EndsWith(".dll", StringComparison.Ordinal));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     private static string Run(string directory, string? packageCache, params string[] arguments) =>
         RunProgram("dotnet", directory, packageCache, arguments);
 

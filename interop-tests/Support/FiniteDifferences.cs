@@ -21,9 +21,9 @@ internal sealed class FiniteDifferences
 
     public Device Device { get; }
 
-    public static void Check(Func<FiniteDifferences, Tensor[]> operation)
+    public static void Check(string on, Func<FiniteDifferences, Tensor[]> operation)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         new FiniteDifferences(device, operation).Check();
     }
 

@@ -26,10 +26,11 @@ public sealed class TrainerTests
         Assert.Equal(1, new LearningRateSchedule(1, 10).At(9));
     }
 
-    [Fact]
-    public void AdamW_follows_its_formula()
+    [Theory]
+    [Devices]
+    public void AdamW_follows_its_formula(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1);
         Parameter weight = model.Parameters[0];
         foreach (Parameter other in model.Parameters.Skip(1))
@@ -57,10 +58,11 @@ public sealed class TrainerTests
         Assert.Null(weight.Gradient);
     }
 
-    [Fact]
-    public void A_gradient_that_is_not_finite_is_refused_and_changes_nothing()
+    [Theory]
+    [Devices]
+    public void A_gradient_that_is_not_finite_is_refused_and_changes_nothing(string on)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1);
         using var optimizer = new AdamW(model.Parameters);
         TinyModels.Loss(model, [TinyModels.Ids(1, 20)], gradients: true);
@@ -72,11 +74,11 @@ public sealed class TrainerTests
     }
 
     [Theory]
-    [InlineData(ElementType.Float32)]
-    [InlineData(ElementType.BFloat16)]
-    public void Supervision_learns_a_batch_by_heart(ElementType type)
+    [Devices(ElementType.Float32)]
+    [Devices(ElementType.BFloat16)]
+    public void Supervision_learns_a_batch_by_heart(string on, ElementType type)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config() with { InitializerRange = 0.05 }, device, 1, type);
         using var optimizer = new AdamW(model.Parameters);
         var trainer = new SupervisedTrainer(model, optimizer, new SupervisedOptions { LearningRate = new LearningRateSchedule(5e-3f, 60) });
@@ -90,15 +92,16 @@ public sealed class TrainerTests
         Assert.InRange(trainer.Evaluate(batch), 0, first / 4);
     }
 
-    [Fact]
-    public void Accumulated_passes_give_the_step_of_one_pass()
+    [Theory]
+    [Devices]
+    public void Accumulated_passes_give_the_step_of_one_pass(string on)
     {
-        float[] whole = Trained(8192), pieces = Trained(20);
+        float[] whole = Trained(on, 8192), pieces = Trained(on, 20);
         Assert.InRange(TinyModels.Difference(whole, pieces), 0, 2e-3);
 
-        static float[] Trained(int tokensPerPass)
+        static float[] Trained(string on, int tokensPerPass)
         {
-            using Device device = Device.Cpu();
+            using Device device = Device.Open(on);
             using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1);
             using var optimizer = new AdamW(model.Parameters, new AdamWOptions { Epsilon = 1e-3f });
             var trainer = new SupervisedTrainer(
@@ -141,11 +144,11 @@ public sealed class TrainerTests
 
     // Reward: the share of token 7. The policy has to find it among fifty.
     [Theory]
-    [InlineData(ElementType.Float32)]
-    [InlineData(ElementType.BFloat16)]
-    public async Task Cispo_raises_the_reward_without_a_token_losing_its_gradient(ElementType type)
+    [Devices(ElementType.Float32)]
+    [Devices(ElementType.BFloat16)]
+    public async Task Cispo_raises_the_reward_without_a_token_losing_its_gradient(string on, ElementType type)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config() with { InitializerRange = 0.05 }, device, 1, type);
         using var optimizer = new AdamW(model.Parameters);
         var trainer = new CispoTrainer(model, optimizer, _ => "", new ShareOfSeven(), Options(PolicyObjective.Cispo()));
@@ -177,16 +180,17 @@ public sealed class TrainerTests
         Assert.True(lost > 0);
     }
 
-    [Fact]
-    public async Task Cispo_without_a_cap_is_reinforce()
+    [Theory]
+    [Devices]
+    public async Task Cispo_without_a_cap_is_reinforce(string on)
     {
         Assert.Equal(
-            await Trained(PolicyObjective.Reinforce() with { Aggregation = LossAggregation.BatchToken }),
-            await Trained(PolicyObjective.Cispo(float.PositiveInfinity) with { Aggregation = LossAggregation.BatchToken }));
+            await Trained(on, PolicyObjective.Reinforce() with { Aggregation = LossAggregation.BatchToken }),
+            await Trained(on, PolicyObjective.Cispo(float.PositiveInfinity) with { Aggregation = LossAggregation.BatchToken }));
 
-        static async Task<float[]> Trained(PolicyObjective objective)
+        static async Task<float[]> Trained(string on, PolicyObjective objective)
         {
-            using Device device = Device.Cpu();
+            using Device device = Device.Open(on);
             using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1);
             using var optimizer = new AdamW(model.Parameters);
             var trainer = new CispoTrainer(model, optimizer, _ => "", new ShareOfSeven(), Options(objective));
@@ -218,9 +222,9 @@ public sealed class TrainerTests
     }
 
     [Theory]
-    [InlineData(ElementType.Float32)]
-    [InlineData(ElementType.BFloat16)]
-    public void A_resumed_run_ends_in_the_bits_of_an_undisturbed_one(ElementType type)
+    [Devices(ElementType.Float32)]
+    [Devices(ElementType.BFloat16)]
+    public void A_resumed_run_ends_in_the_bits_of_an_undisturbed_one(string on, ElementType type)
     {
         string folder = Directory.CreateTempSubdirectory("resume").FullName;
         try
@@ -237,7 +241,7 @@ public sealed class TrainerTests
 
         float[] Run(int from, int to, string? resume, string? save)
         {
-            using Device device = Device.Cpu();
+            using Device device = Device.Open(on);
             using MiniMaxForCausalLM model = resume is null
                 ? MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1, type)
                 : MiniMaxForCausalLM.Load(resume, device);

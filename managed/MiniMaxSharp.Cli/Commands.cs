@@ -51,13 +51,12 @@ internal static class Commands
     private static Command Check(TextWriter output)
     {
         var goldens = new Option<string>("--goldens") { Required = true, Description = "Folder with kernels/*.json and model folders" };
-        var device = new Option<string>("--device") { DefaultValueFactory = _ => "cpu", Description = "cpu or cuda" };
-        device.AcceptOnlyFromAmong("cpu", "cuda");
+        Option<string> device = DeviceName();
         var filter = new Option<string?>("--filter") { Description = "Only cases whose FAMILY/CASE or MODEL/FILE contains this text" };
         var command = new Command("check", "Run every golden case and print each tensor's error against its tolerance") { goldens, device, filter };
         command.SetAction(result => Guarded(result, () =>
         {
-            using Device on = result.GetValue(device) == "cuda" ? Device.Cuda() : Device.Cpu();
+            using Device on = Open(result, result.GetValue(device)!);
             return CheckCommand.Run(result.GetValue(goldens)!, on, result.GetValue(filter), output);
         }));
         return command;
@@ -77,9 +76,13 @@ internal static class Commands
         var input = new Option<string>("--input") { Required = true, Description = "input_ids [B,N] int64, optional attention_mask and labels" };
         var target = new Option<string>("--output") { Required = true, Description = "Receives logits, loss and gradients" };
         var gradients = new Option<bool>("--gradients") { Description = "Also write grad.<parameter>; needs labels" };
-        var command = new Command("forward", "Run a batch through a model") { model, input, target, gradients };
+        Option<string> device = DeviceName();
+        var command = new Command("forward", "Run a batch through a model") { model, input, target, gradients, device };
         command.SetAction(result => Guarded(result, () =>
-            ForwardCommand.Run(result.GetValue(model)!, result.GetValue(input)!, result.GetValue(target)!, result.GetValue(gradients))));
+        {
+            using Device on = Open(result, result.GetValue(device)!);
+            return ForwardCommand.Run(result.GetValue(model)!, on, result.GetValue(input)!, result.GetValue(target)!, result.GetValue(gradients));
+        }));
         return command;
     }
 
@@ -95,9 +98,11 @@ internal static class Commands
         var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 0ul, Description = "Same seed, same text" };
         var file = new Option<string?>("--output") { Description = "Also write prompt_ids, new_ids and logp to this file" };
         var int8 = new Option<bool>("--int8") { Description = "Round the experts' weights to int8 (half the memory of bfloat16)" };
-        var command = new Command("generate", "Continue a prompt") { model, ids, prompt, most, greedy, temperature, topP, seed, file, int8 };
+        Option<string> device = DeviceName();
+        var command = new Command("generate", "Continue a prompt") { model, ids, prompt, most, greedy, temperature, topP, seed, file, int8, device };
         command.SetAction((result, cancellation) => GuardedAsync(result, () => GenerateCommand.RunAsync(
             result.GetValue(model)!,
+            () => Open(result, result.GetValue(device)!),
             result.GetValue(int8) ? Models.ExpertStorage.Int8 : Models.ExpertStorage.AsModel,
             result.GetValue(ids) is { } list ? ParseIds(list) : null,
             result.GetValue(prompt),
@@ -122,14 +127,15 @@ internal static class Commands
             ("sft", """
                 Supervised fine-tuning on lines of {"prompt", "completion"}.
 
-                Settings: model, output, data; steps (100), learning_rate (1e-4), batch (16), seed (0).
+                Settings: model, output, data; steps (100), learning_rate (1e-4), batch (16), seed (0),
+                device ("cpu"; "cuda", "cuda:1", "auto").
                 Example: {"model": "runs/seed-0/checkpoint", "output": "tuned", "data": "lines.jsonl", "steps": 200}
                 """),
             ("cispo", """
                 Reinforcement learning on verifiable tasks.
 
                 Settings: model, output, tasks; steps (100), learning_rate (1e-4), difficulty (1), prompts (16), group_size (8),
-                max_new_tokens (256), max_importance_weight (5), seed (0).
+                max_new_tokens (256), max_importance_weight (5), seed (0), device ("cpu"; "cuda", "cuda:1", "auto").
                 Example: {"model": "runs/seed-0/checkpoint", "output": "trained", "tasks": ["dyck_language"], "steps": 50}
                 """),
         })
@@ -137,8 +143,8 @@ internal static class Commands
             var config = new Option<string>("--config") { Required = true, Description = "Settings as a JSON file" };
             var sub = new Command(name, description) { config };
             sub.SetAction((result, cancellation) => GuardedAsync(result, () => name == "sft"
-                ? TrainCommand.SupervisedAsync(result.GetValue(config)!, output, cancellation)
-                : TrainCommand.CispoAsync(result.GetValue(config)!, output, cancellation)));
+                ? TrainCommand.SupervisedAsync(result.GetValue(config)!, name => Open(result, name), output, cancellation)
+                : TrainCommand.CispoAsync(result.GetValue(config)!, name => Open(result, name), output, cancellation)));
             command.Subcommands.Add(sub);
         }
 
@@ -161,6 +167,12 @@ internal static class Commands
         command.SetAction(result => Guarded(result, () => run(result.GetValue(tokenizer)!, result.GetValue(input)!, result.GetValue(target)!)));
         return command;
     }
+
+    /// <summary>The option that says where a model runs.</summary>
+    public static Option<string> DeviceName() => new("--device") { DefaultValueFactory = _ => "cpu", Description = "cpu, cuda, cuda:1 (the second GPU), or auto: a GPU if there is one" };
+
+    private static Device Open(ParseResult command, string name) =>
+        Device.Open(name, why => command.InvocationConfiguration.Error.WriteLine($"Warning: {why}"));
 
     private static Option<string> Model() => new("--model") { Required = true, Description = "Folder with config.json and model.safetensors" };
 

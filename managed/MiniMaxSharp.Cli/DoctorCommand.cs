@@ -19,20 +19,37 @@ internal static class DoctorCommand
 
         using Device device = Device.Cpu();
         output.WriteLine($"in use: {device.InstructionSet}");
-        try
+        bool works = Test(device, output);
+        int gpus = Device.CudaDevices(out string reason);
+        if (gpus == 0)
         {
-            Device.Cuda().Dispose();
-            output.WriteLine("cuda: yes");
-        }
-        catch (NativeException error)
-        {
-            output.WriteLine($"cuda: no ({error.Message})");
+            output.WriteLine($"cuda: none ({reason})");
         }
 
+        for (int i = 0; i < gpus; i++)
+        {
+            try
+            {
+                using Device gpu = Device.Cuda(i);
+                output.WriteLine($"cuda:{i}: {gpu.Description}");
+                works &= Test(gpu, output);
+            }
+            catch (NativeException error)
+            {
+                output.WriteLine($"cuda:{i}: FAILED ({error.Message})");
+                works = false;
+            }
+        }
+
+        return works ? 0 : 1;
+    }
+
+    private static bool Test(Device device, TextWriter output)
+    {
         double difference = SelfTest(device);
         bool works = difference < 2e-2;
         output.WriteLine($"self-test (gradient of a tiny model against differences): {(works ? "passed" : "FAILED")}, relative difference {difference:E1}");
-        return works ? 0 : 1;
+        return works;
     }
 
     // The derivative along the gradient's own direction is its norm.

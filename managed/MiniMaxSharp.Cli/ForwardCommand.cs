@@ -12,9 +12,8 @@ namespace MiniMaxSharp.Cli;
 /// </summary>
 internal static class ForwardCommand
 {
-    public static int Run(string directory, string input, string output, bool gradients)
+    public static int Run(string directory, Device device, string input, string output, bool gradients)
     {
-        using Device device = Device.Cpu();
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(directory, device);
         using TensorScope scope = device.Scope();
         Batch batch = Batch.Read(input, model.Config.VocabSize);

@@ -10,6 +10,7 @@ internal static class GenerateCommand
 {
     public static async Task<int> RunAsync(
         string directory,
+        Func<Device> open,
         ExpertStorage experts,
         int[]? ids,
         string? prompt,
@@ -25,7 +26,7 @@ internal static class GenerateCommand
             throw new ArgumentException("Give either --ids or --prompt.");
         }
 
-        using Device device = Device.Cpu();
+        using Device device = open();
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(directory, device, experts: experts);
         Tokenizer? tokenizer = prompt is not null || File.Exists(Path.Combine(directory, "tokenizer.json")) ? Tokenizer.Load(directory) : null;
         int[] start = ids ?? tokenizer!.Encode((tokenizer.ChatTemplate ?? ChatTemplate.MiniMaxM1).Render([new ChatMessage("user", prompt!)], addGenerationPrompt: true));

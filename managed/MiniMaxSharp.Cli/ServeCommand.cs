@@ -24,6 +24,7 @@ internal static class ServeCommand
         var keys = new Option<string[]>("--api-key") { Description = $"A key that clients must show; also {KeysVariable}=KEY,KEY in the environment" };
         var keyFile = new Option<string?>("--api-key-file") { Description = "A file with one key a line; # begins a comment" };
         var int8 = new Option<bool>("--int8") { Description = "Keep the experts as int8: half the memory of bfloat16" };
+        Option<string> device = Commands.DeviceName();
         var sequences = new Option<int>("--max-sequences") { DefaultValueFactory = _ => serving.Engine.MaxSequences, Description = "Answers generated at the same time; more wait" };
         var cache = new Option<long>("--cache-tokens") { DefaultValueFactory = _ => serving.Engine.CacheTokens, Description = "Tokens of all answers together whose keys and values fit in memory" };
         var requests = new Option<int>("--max-requests") { DefaultValueFactory = _ => server.MaxRequests, Description = "Requests at the same time; more are told to try again" };
@@ -31,7 +32,7 @@ internal static class ServeCommand
         var timeout = new Option<double>("--timeout") { DefaultValueFactory = _ => server.Timeout.TotalSeconds, Description = "Seconds that an answer may take" };
         var command = new Command("serve", "Serve a model: OpenAI's HTTP interface, /health, /metrics, and a page to chat at /")
         {
-            directory, urls, name, keys, keyFile, int8, sequences, cache, requests, bytes, timeout,
+            directory, urls, name, keys, keyFile, int8, device, sequences, cache, requests, bytes, timeout,
         };
         // Not an asynchronous action: the host handles the signals, and waits for running answers.
         command.SetAction(result => Commands.Guarded(result, () => RunAsync(
@@ -40,6 +41,8 @@ internal static class ServeCommand
             serving with
             {
                 ModelId = result.GetValue(name),
+                Device = result.GetValue(device)!,
+                Warning = why => result.InvocationConfiguration.Error.WriteLine($"Warning: {why}"),
                 Experts = result.GetValue(int8) ? ExpertStorage.Int8 : ExpertStorage.AsModel,
                 Engine = serving.Engine with { MaxSequences = result.GetValue(sequences), CacheTokens = result.GetValue(cache) },
             },

@@ -11,7 +11,7 @@ namespace MiniMaxSharp.Cli;
 
 /// <summary>
 /// Settings of minimax train. <c>model</c>: folder with checkpoint and tokenizer; <c>output</c>: where the result goes;
-/// <c>steps</c>, <c>learning_rate</c>, <c>seed</c>. For sft: <c>data</c>, lines of {"prompt", "completion"}, and <c>batch</c>
+/// <c>steps</c>, <c>learning_rate</c>, <c>seed</c>, <c>device</c> by its name. For sft: <c>data</c>, lines of {"prompt", "completion"}, and <c>batch</c>
 /// sequences a step. For cispo: <c>tasks</c> by name, <c>difficulty</c>, <c>prompts</c> a step, <c>group_size</c>,
 /// <c>max_new_tokens</c>, <c>max_importance_weight</c>. What is left out has the value below; the properties have setters because
 /// source-generated reading would lose the values of init-only ones.
@@ -27,6 +27,8 @@ internal sealed record TrainSettings
     public float LearningRate { get; set; } = 1e-4f;
 
     public ulong Seed { get; set; }
+
+    public string Device { get; set; } = "cpu";
 
     public string? Data { get; set; }
 
@@ -88,11 +90,11 @@ internal sealed partial class TrainJson : JsonSerializerContext
 /// <summary>minimax train sft | cispo.</summary>
 internal static class TrainCommand
 {
-    public static async Task<int> SupervisedAsync(string config, TextWriter output, CancellationToken cancellation)
+    public static async Task<int> SupervisedAsync(string config, Func<string, Device> open, TextWriter output, CancellationToken cancellation)
     {
         await Task.Yield();
         TrainSettings settings = TrainSettings.Load(config);
-        using Device device = Device.Cpu();
+        using Device device = open(settings.Device);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
         Tokenizer tokenizer = Tokenizer.Load(settings.Model);
         List<TrainingSequence> data = Read(settings.Data ?? throw new ArgumentException($"{config}: 'data' is missing."), tokenizer);
@@ -111,12 +113,12 @@ internal static class TrainCommand
         return 0;
     }
 
-    public static async Task<int> CispoAsync(string config, TextWriter output, CancellationToken cancellation)
+    public static async Task<int> CispoAsync(string config, Func<string, Device> open, TextWriter output, CancellationToken cancellation)
     {
         await Task.Yield();
         TrainSettings settings = TrainSettings.Load(config);
         IReasoningTask[] tasks = [.. (settings.Tasks ?? throw new ArgumentException($"{config}: 'tasks' is missing.")).Select(TaskRegistry.Get)];
-        using Device device = Device.Cpu();
+        using Device device = open(settings.Device);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
         Tokenizer tokenizer = Tokenizer.Load(settings.Model);
         using var optimizer = new AdamW(model.Parameters);

@@ -64,7 +64,7 @@ public sealed class ServedModel : IAsyncDisposable, IDisposable
         options ??= new ServingOptions();
         options.Validate();
         Tokenizer tokenizer = Tokenizer.Load(directory);
-        Device device = Device.Cpu();
+        Device device = Device.Open(options.Device, options.Warning);
         MiniMaxForCausalLM? model = null;
         try
         {

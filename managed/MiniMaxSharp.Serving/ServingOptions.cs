@@ -9,6 +9,12 @@ public sealed record ServingOptions
     /// <summary>The name that clients use; null: the name of the checkpoint's folder.</summary>
     public string? ModelId { get; init; }
 
+    /// <summary>Where the model runs: cpu, cuda, cuda:1 (the second GPU), or auto, a GPU if there is one.</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>Told why auto is the CPU; null: the application's log, where there is one.</summary>
+    public Action<string>? Warning { get; init; }
+
     /// <summary>How the experts are kept.</summary>
     public ExpertStorage Experts { get; init; }
 
@@ -23,6 +29,7 @@ public sealed record ServingOptions
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public void Validate()
     {
+        ArgumentException.ThrowIfNullOrEmpty(Device, nameof(Device));
         Engine.Validate();
         Defaults.Validate();
         if (ModelId is { } id)

@@ -1,10 +1,11 @@
 using System.CommandLine;
+using MiniMaxSharp.Native;
 using MiniMaxSharp.Tasks;
 
 namespace LogicReasoner;
 
 /// <summary>The command line; every setting of the training itself is in <see cref="Recipe"/>.</summary>
-internal sealed record Options(string Name, string Directory, Recipe Recipe, bool Fresh, bool Plain)
+internal sealed record Options(string Name, string Directory, Recipe Recipe, string Device, bool Fresh, bool Plain)
 {
     public static int Run(string[] arguments, Func<Options, CancellationToken, Task<int>> run)
     {
@@ -19,9 +20,10 @@ internal sealed record Options(string Name, string Directory, Recipe Recipe, boo
         var cispo = new Option<int>("--cispo-steps") { DefaultValueFactory = _ => defaults.CispoSteps, Description = "Steps of reinforcement learning" };
         var test = new Option<int>("--test-instances") { DefaultValueFactory = _ => defaults.TestInstances, Description = "Held-out puzzles" };
         var bf16 = new Option<bool>("--bf16") { Description = "Keep weights in bfloat16 (master weights stay in single precision)" };
+        var device = new Option<string>("--device") { DefaultValueFactory = _ => "cpu", Description = "cpu, cuda, cuda:1 (the second GPU), or auto: a GPU if there is one" };
         var development = new Option<bool>("--development") { Description = "Examine on the development split: for choosing settings" };
         var command = new RootCommand("Trains a small MiniMax-M1 on logic puzzles: a supervised warm start, then CISPO with rewards by rule.");
-        foreach (Option option in (Option[])[seed, name, directory, fresh, plain, skill, habit, cispo, test, bf16, development])
+        foreach (Option option in (Option[])[seed, name, directory, fresh, plain, skill, habit, cispo, test, bf16, device, development])
         {
             command.Options.Add(option);
         }
@@ -42,7 +44,7 @@ internal sealed record Options(string Name, string Directory, Recipe Recipe, boo
             string folder = result.GetValue(name) ?? $"seed-{number}";
             return folder is "" or "." or ".." || folder.IndexOfAny(Path.GetInvalidFileNameChars()) >= 0
                 ? throw new ArgumentException($"--name: '{folder}' is not the name of a folder.")
-                : RunGuarded(new Options(folder, result.GetValue(directory)!, recipe, result.GetValue(fresh), result.GetValue(plain)));
+                : RunGuarded(new Options(folder, result.GetValue(directory)!, recipe, result.GetValue(device)!, result.GetValue(fresh), result.GetValue(plain)));
 
             // Away from the calling thread, which waits for Ctrl-C meanwhile.
             async Task<int> RunGuarded(Options options)
@@ -52,7 +54,7 @@ internal sealed record Options(string Name, string Directory, Recipe Recipe, boo
                 {
                     return await run(options, cancellation).ConfigureAwait(false);
                 }
-                catch (Exception error) when (error is IOException or ArgumentException or InvalidOperationException)
+                catch (Exception error) when (error is IOException or ArgumentException or InvalidOperationException or NativeException or NativeLibraryException)
                 {
                     await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
                     return 1;

@@ -21,7 +21,7 @@ return Options.Run(args, async (options, cancellation) =>
 
     async Task<int> RunAsync(IProgressView view)
     {
-        using Device device = Device.Cpu();
+        using Device device = Device.Open(options.Device, view.Say);
         using var run = new TrainingRun(options.Recipe, files, view, device);
         try
         {

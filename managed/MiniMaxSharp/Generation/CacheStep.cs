@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using MiniMaxSharp.Generation;
 
 namespace MiniMaxSharp;
@@ -13,3 +14,19 @@ internal sealed record CacheStep(ModelCache Cache, Tensor Slots, Tensor TokenSlo
 /// greatest length.
 /// </summary>
 internal sealed record PagedSequences(Tensor Lengths, Tensor Table, int MaxLength);
+
+/// <summary>Where new tokens go, on the host: slots and lengths after them by sequence, token slots by token.</summary>
+internal sealed record Placement(IReadOnlyList<CachedSequence> Sequences, int[] Slots, long[] TokenSlots, int[] Lengths)
+{
+    /// <summary>Pages of the sequence that has most; 0 in a model without softmax layers.</summary>
+    public int MostPages => Sequences.Max(s => s.Pages.Count);
+
+    /// <summary>The pages of each sequence, a row of <paramref name="width"/> numbers.</summary>
+    public void WriteTable(Span<int> table, int width)
+    {
+        for (int i = 0; i < Sequences.Count; i++)
+        {
+            CollectionsMarshal.AsSpan(Sequences[i].Pages).CopyTo(table.Slice(i * width, width));
+        }
+    }
+}

@@ -14,6 +14,7 @@ internal sealed class ContinuousBatch : IDisposable
     private readonly EngineOptions _options;
     private readonly ModelCache _cache;
     private readonly PrefixCache _prefixes;
+    private readonly DecodeGraphs? _graphs;
     private readonly LinkedList<Job> _waiting = [];
     private readonly List<Job> _prompts = [];
     private readonly List<(Job Job, ActiveSequence Sequence)> _decoding = [];
@@ -26,7 +27,9 @@ internal sealed class ContinuousBatch : IDisposable
         _tokenizer = tokenizer;
         long state = Math.Max(ModelCache.StateBytes(model.Config), 1);
         int snapshots = (int)Math.Min(options.SnapshotBytes / state, 4096);
-        _cache = new ModelCache(model, options.MaxSequences + snapshots, options.CacheTokens);
+        bool graphs = !model.Device.IsCpu;
+        _cache = new ModelCache(model, options.MaxSequences + snapshots, options.CacheTokens, graphs ? DecodeGraphs.MostPadding(options.MaxSequences) : 0);
+        _graphs = graphs ? new DecodeGraphs(model, _cache) : null;
         _prefixes = new PrefixCache(_cache, snapshots);
     }
 
@@ -145,7 +148,11 @@ internal sealed class ContinuousBatch : IDisposable
         Prefill();
     }
 
-    public void Dispose() => _cache.Dispose();
+    public void Dispose()
+    {
+        _graphs?.Dispose();
+        _cache.Dispose();
+    }
 
     // First come, first served: a request never waits for a later one.
     private void Admit()
@@ -236,12 +243,12 @@ internal sealed class ContinuousBatch : IDisposable
         }
 
         using TensorScope scope = _model.Device.Scope();
-        Tensor hidden = _model.Forward(
-            _cache,
-            [.. _decoding.Select(d => d.Sequence.Cached)],
-            [.. _decoding.Select(d => (ReadOnlyMemory<int>)new[] { d.Sequence.Last })],
-            decoding: true);
-        Choose(hidden, _decoding);
+        CachedSequence[] cached = [.. _decoding.Select(d => d.Sequence.Cached)];
+        int[] tokens = [.. _decoding.Select(d => d.Sequence.Last)];
+        Tensor logits = _graphs is not null
+            ? _graphs.Logits(cached, tokens)
+            : _model.Logits(_model.Forward(_cache, cached, [.. tokens.Select((_, i) => new ReadOnlyMemory<int>(tokens, i, 1))], decoding: true));
+        Choose(logits, _decoding);
     }
 
     private void Prefill()
@@ -314,14 +321,14 @@ internal sealed class ContinuousBatch : IDisposable
 
         if (started.Count > 0)
         {
-            Choose(Rows(hidden, rows), started);
+            Choose(_model.Logits(Rows(hidden, rows)), started);
         }
     }
 
-    private void Choose(Tensor hidden, IReadOnlyList<(Job Job, ActiveSequence Sequence)> sequences)
+    private void Choose(Tensor logits, IReadOnlyList<(Job Job, ActiveSequence Sequence)> sequences)
     {
         (Job Job, ActiveSequence Sequence)[] rows = [.. sequences];
-        GenerationUpdate?[] updates = Sampler.Choose(_model.Logits(hidden), [.. rows.Select(r => r.Sequence)]);
+        GenerationUpdate?[] updates = Sampler.Choose(logits, [.. rows.Select(r => r.Sequence)]);
         for (int i = 0; i < rows.Length; i++)
         {
             if (updates[i]?.Finish is not null)

@@ -25,6 +25,12 @@ public sealed class ModelCache : IDisposable
     /// <param name="maxSequences">Sequences at a time.</param>
     /// <param name="maxTokens">Tokens of all sequences together; rounded up to whole pages for each.</param>
     public ModelCache(MiniMaxForCausalLM model, int maxSequences, long maxTokens)
+        : this(model, maxSequences, maxTokens, spareSlots: 0)
+    {
+    }
+
+    /// <summary>As above; with slots to spare, and a page, for rows of a step that stand for no sequence.</summary>
+    internal ModelCache(MiniMaxForCausalLM model, int maxSequences, long maxTokens, int spareSlots)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxSequences, 1);
@@ -36,17 +42,29 @@ public sealed class ModelCache : IDisposable
         _pageOwners = new int[pages];
         _states = new Tensor?[config.NumHiddenLayers];
         _pages = new (Tensor, Tensor)?[config.NumHiddenLayers];
+        int sparePages = spareSlots > 0 ? 1 : 0;
         for (int layer = 0; layer < config.NumHiddenLayers; layer++)
         {
             if (config.AttnTypeList[layer] == 0)
             {
-                _states[layer] = Tensor.Empty(_device, ElementType.Float32, maxSequences, config.NumAttentionHeads, config.HeadDim, config.HeadDim);
+                _states[layer] = Tensor.Empty(_device, ElementType.Float32, maxSequences + spareSlots, config.NumAttentionHeads, config.HeadDim, config.HeadDim);
             }
             else
             {
-                long[] shape = [pages, PageSize, config.NumKeyValueHeads, config.HeadDim];
+                long[] shape = [pages + sparePages, PageSize, config.NumKeyValueHeads, config.HeadDim];
                 _pages[layer] = (Tensor.Empty(_device, model.ElementType, shape), Tensor.Empty(_device, model.ElementType, shape));
             }
+        }
+
+        foreach (Tensor? states in _states)
+        {
+            ClearBehind(states, maxSequences);
+        }
+
+        foreach ((Tensor Keys, Tensor Values)? layer in _pages)
+        {
+            ClearBehind(layer?.Keys, pages);
+            ClearBehind(layer?.Values, pages);
         }
 
         for (int i = maxSequences - 1; i >= 0; i--)
@@ -173,6 +191,12 @@ public sealed class ModelCache : IDisposable
     /// <summary>Pages in all; 0 in a model without softmax layers.</summary>
     internal int TotalPages => _pageOwners.Length;
 
+    /// <summary>The first of the slots to spare, which no sequence ever has.</summary>
+    internal int FirstSpareSlot => _maxSequences;
+
+    /// <summary>The page to spare, which no sequence ever has.</summary>
+    internal int SparePage => TotalPages;
+
     /// <summary>Bytes of the states that a model keeps of one sequence, whatever its length.</summary>
     internal static long StateBytes(MiniMaxConfig config) =>
         4L * config.AttnTypeList.Count(kind => kind == 0) * config.NumAttentionHeads * config.HeadDim * config.HeadDim;
@@ -186,40 +210,44 @@ public sealed class ModelCache : IDisposable
     /// </summary>
     internal CacheStep Step(IReadOnlyList<CachedSequence> sequences, IReadOnlyList<int> newTokens, bool decoding)
     {
-        int most = 0;
+        Placement place = Place(sequences, newTokens);
+        int width = Math.Max(place.MostPages, 1);
+        var table = new int[sequences.Count * width];
+        place.WriteTable(table, width);
+        return new CacheStep(
+            this,
+            Tensor.From<int>(_device, place.Slots, place.Slots.Length),
+            Tensor.From<long>(_device, place.TokenSlots, place.TokenSlots.Length),
+            new PagedSequences(
+                Tensor.From<int>(_device, place.Lengths, place.Lengths.Length),
+                Tensor.From<int>(_device, table, sequences.Count, width),
+                place.Lengths.Max()),
+            decoding);
+    }
+
+    /// <summary>The same on the host.</summary>
+    internal Placement Place(IReadOnlyList<CachedSequence> sequences, IReadOnlyList<int> newTokens)
+    {
         for (int i = 0; i < sequences.Count; i++)
         {
             Extend(sequences[i], sequences[i].Length + newTokens[i]);
-            most = Math.Max(most, sequences[i].Pages.Count);
         }
 
-        var table = new int[sequences.Count * Math.Max(most, 1)];
         var lengths = new int[sequences.Count];
-        var slots = new int[sequences.Count];
         var tokenSlots = new long[newTokens.Sum()];
         int token = 0;
         for (int i = 0; i < sequences.Count; i++)
         {
             CachedSequence sequence = sequences[i];
-            sequence.Pages.CopyTo(table, i * most);
-            slots[i] = sequence.Slot;
             for (int t = 0; t < newTokens[i]; t++, sequence.Length++)
             {
-                tokenSlots[token++] = most == 0 ? 0 : (long)sequence.Pages[sequence.Length / PageSize] * PageSize + sequence.Length % PageSize;
+                tokenSlots[token++] = _paged ? (long)sequence.Pages[sequence.Length / PageSize] * PageSize + sequence.Length % PageSize : 0;
             }
 
             lengths[i] = sequence.Length;
         }
 
-        return new CacheStep(
-            this,
-            Tensor.From<int>(_device, slots, slots.Length),
-            Tensor.From<long>(_device, tokenSlots, tokenSlots.Length),
-            new PagedSequences(
-                Tensor.From<int>(_device, lengths, lengths.Length),
-                Tensor.From<int>(_device, table, sequences.Count, Math.Max(most, 1)),
-                lengths.Max()),
-            decoding);
+        return new Placement(sequences, [.. sequences.Select(s => s.Slot)], tokenSlots, lengths);
     }
 
     internal Tensor LightningStates(int layer) => _states[layer]!;
@@ -250,6 +278,16 @@ public sealed class ModelCache : IDisposable
 
             long width = tensor.Shape[2] * tensor.Shape[3];
             return [.. rows.Take((int)(sequence.Length * width))];
+        }
+    }
+
+    // Whatever is to spare goes through the layers: it should be numbers.
+    private static void ClearBehind(Tensor? tensor, int used)
+    {
+        if (tensor is not null)
+        {
+            using Tensor spare = tensor.Slice(used, tensor.Shape[0] - used);
+            spare.Zero();
         }
     }
 

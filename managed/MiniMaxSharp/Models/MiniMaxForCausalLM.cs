@@ -98,7 +98,12 @@ public sealed class MiniMaxForCausalLM : IDisposable
     public void Save(string directory, long maxShardBytes = 5L << 30) => ModelLoader.Save(this, directory, maxShardBytes);
 
     /// <summary>Final hidden states [tokens, hidden] of complete sequences.</summary>
-    public Tensor Forward(PackedBatch batch) => Forward(new ForwardPass(batch, _inverseFrequencies));
+    public Tensor Forward(PackedBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        batch.Tokens.RequireOn(Device, nameof(batch));
+        return Forward(Pass(batch));
+    }
 
     /// <summary>
     /// Final hidden states [tokens, hidden] of new tokens of cached sequences, which the cache then holds. A sequence's values do not
@@ -123,11 +128,11 @@ public sealed class MiniMaxForCausalLM : IDisposable
         ArgumentNullException.ThrowIfNull(cache);
         PackedBatch batch = PackedBatch.Create(Device, tokens, [.. sequences.Select(s => s.Length)]);
         CacheStep step = cache.Step(sequences, [.. tokens.Select(t => t.Length)], decoding);
-        return Forward(new ForwardPass(batch, _inverseFrequencies) { Cache = step });
+        return Forward(Pass(batch) with { Cache = step });
     }
 
     /// <summary>Logits [rows, vocabulary] in single precision of hidden states [rows, hidden].</summary>
-    public Tensor Logits(Tensor hidden) => Linear.Apply(hidden, _lmHead, ElementType.Float32, fp32: true);
+    public Tensor Logits(Tensor hidden) => Linear.Apply(hidden.RequireOn(Device, nameof(hidden)), _lmHead, ElementType.Float32, fp32: true);
 
     /// <summary>
     /// Log-probability of each target and entropy of its distribution, both [rows] in single precision. A target of -100 gives 0.
@@ -135,7 +140,7 @@ public sealed class MiniMaxForCausalLM : IDisposable
     /// <param name="hidden">Final hidden states [rows, hidden].</param>
     /// <param name="targets">The token to score at each row, int32 [rows].</param>
     public (Tensor LogProbability, Tensor Entropy) LogProbabilities(Tensor hidden, Tensor targets) =>
-        LmHead.Apply(hidden, _lmHead, targets.Require(nameof(targets), hidden.Shape[0]));
+        LmHead.Apply(hidden.RequireOn(Device, nameof(hidden)), _lmHead, targets.RequireOn(Device, nameof(targets)).Require(nameof(targets), hidden.Shape[0]));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -151,7 +156,7 @@ public sealed class MiniMaxForCausalLM : IDisposable
         }
     }
 
-    /// <summary>The pass over complete sequences whose parts a caller wants to see.</summary>
+    /// <summary>A pass whose parts a caller wants to see or to set.</summary>
     internal ForwardPass Pass(PackedBatch batch) => new(batch, _inverseFrequencies);
 
     internal Tensor Forward(ForwardPass pass)

@@ -6,7 +6,7 @@ namespace MiniMaxSharp;
 /// </summary>
 public sealed class PackedBatch : IDisposable
 {
-    private PackedBatch(Tensor tokens, Tensor offsets, Tensor positions, int sequences, int maxLength)
+    internal PackedBatch(Tensor tokens, Tensor offsets, Tensor positions, int sequences, int maxLength)
     {
         Tokens = tokens;
         Offsets = offsets;

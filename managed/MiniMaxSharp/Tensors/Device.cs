@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
 using MiniMaxSharp.Native;
 
 namespace MiniMaxSharp;
@@ -36,7 +38,18 @@ public sealed class Device : IDisposable
     /// <summary>Whether tensors are in host memory.</summary>
     public bool IsCpu { get; }
 
-    /// <summary>The instruction set in use, never <see cref="CpuInstructionSet.Automatic"/>.</summary>
+    /// <summary>One line for people: the device, what it can do, its driver.</summary>
+    public unsafe string Description
+    {
+        get
+        {
+            byte* text;
+            NativeStatus.Check(NativeMethods.ContextDescribe(Handle, &text));
+            return Marshal.PtrToStringUTF8((nint)text) ?? "";
+        }
+    }
+
+    /// <summary>The instruction set in use, <see cref="CpuInstructionSet.Automatic"/> on a GPU only.</summary>
     public unsafe CpuInstructionSet InstructionSet
     {
         get
@@ -84,8 +97,65 @@ public sealed class Device : IDisposable
         Create(DeviceKind.Cpu, 0, (Isa)instructionSet);
 
     /// <summary>An NVIDIA GPU, strictly: without one this throws.</summary>
-    /// <exception cref="NativeException">There is no such GPU, or this build has no CUDA backend.</exception>
-    public static Device Cuda(int index = 0) => Create(DeviceKind.Cuda, index, Isa.Auto);
+    /// <exception cref="NativeLibraryException">The package MiniMaxSharp.Runtime.Cuda12 is missing; the message has all paths that were tried.</exception>
+    /// <exception cref="NativeException">There is no such GPU, no driver, or one of them is too old; the message says which.</exception>
+    public static Device Cuda(int index = 0)
+    {
+        MiniMaxNative.LoadCuda();
+        return Create(DeviceKind.Cuda, index, Isa.Auto);
+    }
+
+    /// <summary>The first NVIDIA GPU if there is one that can be used, else the CPU.</summary>
+    /// <param name="warning">Told why it is the CPU.</param>
+    public static Device Auto(Action<string>? warning = null)
+    {
+        try
+        {
+            return Cuda();
+        }
+        catch (Exception error) when (error is NativeException or NativeLibraryException)
+        {
+            warning?.Invoke($"No GPU is used, but the CPU: {error.Message}");
+            return Cpu();
+        }
+    }
+
+    /// <summary>A device by its name: cpu, cuda, cuda:1 (the second GPU), or auto (see <see cref="Auto"/>).</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="warning">Told why auto is the CPU.</param>
+    /// <exception cref="ArgumentException">There is no device of that name.</exception>
+    public static Device Open(string name, Action<string>? warning = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name switch
+        {
+            "cpu" => Cpu(),
+            "cuda" => Cuda(),
+            "auto" => Auto(warning),
+            _ when name.StartsWith("cuda:", StringComparison.Ordinal)
+                && int.TryParse(name.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int index) => Cuda(index),
+            _ => throw new ArgumentException($"'{name}' is no device; cpu, cuda, cuda:1 and auto are.", nameof(name)),
+        };
+    }
+
+    /// <summary>Number of NVIDIA GPUs that this process can use.</summary>
+    /// <param name="reason">Why there is none; empty if there is one.</param>
+    public static unsafe int CudaDevices(out string reason)
+    {
+        reason = "";
+        try
+        {
+            MiniMaxNative.LoadCuda();
+            int count;
+            NativeStatus.Check(NativeMethods.DeviceCount(DeviceKind.Cuda, &count));
+            return count;
+        }
+        catch (Exception error) when (error is NativeException or NativeLibraryException)
+        {
+            reason = error.Message;
+            return 0;
+        }
+    }
 
     /// <summary>Gives freed blocks that are held for reuse back to the operating system.</summary>
     public static void TrimMemory()
@@ -102,6 +172,9 @@ public sealed class Device : IDisposable
 
     /// <summary>Releases the device. Its tensors stay valid until they are disposed.</summary>
     public void Dispose() => Handle.Dispose();
+
+    /// <summary>Whether work on this device may read and write a tensor of the other.</summary>
+    internal bool Reaches(Device other) => other == this || (IsCpu && other.IsCpu);
 
     internal void Register(Tensor tensor) => CurrentScope?.Add(tensor);
 

@@ -43,6 +43,7 @@ public sealed unsafe class Tensor : IDisposable
     /// <summary>Whether <see cref="Dispose"/> was called.</summary>
     public bool IsDisposed => _disposed;
 
+    /// <summary>For calls of the native library, never to be read or written here: it need not be memory of the host.</summary>
     internal void* Data
     {
         get
@@ -190,13 +191,19 @@ public sealed unsafe class Tensor : IDisposable
         return result;
     }
 
-    /// <summary>Copies another tensor of the same element type and count into this one.</summary>
+    /// <summary>Copies another tensor of the same element type and count into this one; it may be on another device.</summary>
     public void CopyFrom(Tensor source)
     {
         ArgumentNullException.ThrowIfNull(source);
         if (source.ElementType != ElementType || source.Count != Count)
         {
             throw new ArgumentException($"{source} cannot be copied into {this}.", nameof(source));
+        }
+
+        if (!Device.Reaches(source.Device))
+        {
+            CopyAcross(source);
+            return;
         }
 
         NativeStatus.Check(NativeMethods.MemoryCopy(Device.Handle, Data, source.Data, Bytes));
@@ -234,6 +241,7 @@ public sealed unsafe class Tensor : IDisposable
             throw new ArgumentException($"{x} cannot be added to {this}.", nameof(x));
         }
 
+        x.RequireOn(Device, nameof(x));
         var p = new AxpbyParams
         {
             StructSize = sizeof(AxpbyParams),
@@ -284,6 +292,38 @@ public sealed unsafe class Tensor : IDisposable
         }
 
         return fits ? this : throw new ArgumentException($"{name} is {this}; {Describe(shape)} was expected.");
+    }
+
+    /// <summary>Throws unless work on the device may read the tensor.</summary>
+    internal Tensor RequireOn(Device device, string name) => device.Reaches(Device)
+        ? this
+        : throw new ArgumentException($"{name} ({this}) is on another device; make it there, or copy it with {nameof(CopyFrom)}.", name);
+
+    /// <summary>The same memory as elements of another type.</summary>
+    internal Tensor Reinterpret(ElementType type, params ReadOnlySpan<long> shape) => Product(shape) * type.Size() == Bytes
+        ? new Tensor(Device, _storage.Share(), _offsetBytes, type, shape.ToArray())
+        : throw new ArgumentException($"{this} cannot be seen as {type}{Describe(shape)}.", nameof(shape));
+
+    // A GPU's context copies from and to the host, and is done with it when the call returns.
+    private void CopyAcross(Tensor source)
+    {
+        if (Device.IsCpu || source.Device.IsCpu)
+        {
+            Device gpu = Device.IsCpu ? source.Device : Device;
+            NativeStatus.Check(NativeMethods.MemoryCopy(gpu.Handle, Data, source.Data, Bytes));
+            return;
+        }
+
+        byte[] buffer = new byte[Math.Min(Bytes, 1 << 24)];
+        fixed (byte* piece = buffer)
+        {
+            for (long start = 0; start < Bytes; start += buffer.Length)
+            {
+                long length = Math.Min(buffer.Length, Bytes - start);
+                NativeStatus.Check(NativeMethods.MemoryCopy(source.Device.Handle, piece, (byte*)source.Data + start, length));
+                NativeStatus.Check(NativeMethods.MemoryCopy(Device.Handle, (byte*)Data + start, piece, length));
+            }
+        }
     }
 
     private void* Typed(ElementType type) =>

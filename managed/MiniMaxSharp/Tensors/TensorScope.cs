@@ -9,6 +9,7 @@ public sealed class TensorScope : IDisposable
     private readonly Device _device;
     private readonly TensorScope? _outer;
     private readonly List<Tensor> _tensors = [];
+    private bool _left;
 
     internal TensorScope(Device device, TensorScope? outer)
     {
@@ -33,18 +34,29 @@ public sealed class TensorScope : IDisposable
     /// <summary>Disposes every tensor that was made in this scope and not kept.</summary>
     public void Dispose()
     {
-        if (_device.CurrentScope != this)
+        if (!_left)
         {
-            throw new InvalidOperationException("A tensor scope was disposed while one inside it was still open.");
+            Leave();
         }
 
-        _device.CurrentScope = _outer;
         foreach (Tensor tensor in _tensors)
         {
             tensor.Dispose();
         }
 
         _tensors.Clear();
+    }
+
+    /// <summary>Ends the scope; what was made in it lives until <see cref="Dispose"/>.</summary>
+    internal void Leave()
+    {
+        if (_device.CurrentScope != this)
+        {
+            throw new InvalidOperationException("A tensor scope was disposed while one inside it was still open.");
+        }
+
+        _device.CurrentScope = _outer;
+        _left = true;
     }
 
     internal void Add(Tensor tensor) => _tensors.Add(tensor);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <vector>
 
 #include "cuda/context.h"
@@ -35,6 +36,7 @@ struct Mapping {
   int64_t bytes;
 };
 std::map<char*, Mapping> mappings;  // by the address that was handed out
+std::mutex mappings_mutex;          // contexts of several threads share them
 
 int64_t rounded(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
@@ -69,11 +71,13 @@ void* malloc_device(int64_t bytes) {
   char* end = static_cast<char*>(start) + mapped - kPage;
   mprotect(end, kPage, PROT_NONE);
   memset(end - size, 0xff, static_cast<size_t>(size));  // NaN, in single precision and bfloat16
+  std::lock_guard lock(mappings_mutex);
   mappings[end - size] = {static_cast<char*>(start), mapped};
   return end - size;
 }
 
 void free_device(void* pointer) {
+  std::lock_guard lock(mappings_mutex);
   const auto found = mappings.find(static_cast<char*>(pointer));
   munmap(found->second.start, static_cast<size_t>(found->second.bytes));
   mappings.erase(found);
@@ -92,6 +96,7 @@ void zero(Stream stream, void* destination, int64_t bytes) {
 
 bool is_host(const void* pointer) {
   auto* address = static_cast<char*>(const_cast<void*>(pointer));
+  std::lock_guard lock(mappings_mutex);
   auto found = mappings.upper_bound(address);
   return found == mappings.begin() || address >= (--found)->second.start + found->second.bytes;
 }
