@@ -464,7 +464,7 @@ constexpr int64_t kTileShared =
     (2 * Tile::kM + int{sizeof(B)} * Tile::kN) * int64_t{Tile::kK} * Tile::kStages;
 
 template <typename Tile, typename B, bool kVector, bool kTransposedA, bool kTransposedB, Epilogue kEpilogue>
-__global__ void __launch_bounds__(kTileThreads<Tile>)
+__global__ void __launch_bounds__(kTileThreads<Tile>, 1)
     tensor_product_kernel(const Product p, int64_t tiles_m) {
   constexpr int kM = Tile::kM, kN = Tile::kN, kK = Tile::kK, kStages = Tile::kStages;
   constexpr int kThreads = kTileThreads<Tile>;
@@ -683,7 +683,7 @@ __device__ __forceinline__ void load_floats(float (&to)[kCount], const float* sh
 }
 
 template <typename Tile, Epilogue kEpilogue>
-__global__ void __launch_bounds__(kFloatThreads<Tile>)
+__global__ void __launch_bounds__(kFloatThreads<Tile>, 1)
     float_product_kernel(const Product p, int64_t tiles_m) {
   constexpr int kM = Tile::kM, kN = Tile::kN, kK = Tile::kK, kRows = Tile::kRows;
   constexpr int kThreads = kFloatThreads<Tile>;
