@@ -111,8 +111,11 @@ __device__ __forceinline__ bool find_expert(const Product& p, int tile_rows, int
     const int64_t expert = base + lane;
     int begin = 0, count = 0;
     if (expert < p.experts) {
+      const int64_t end = clamped_offset(p, expert + 1);
       begin = static_cast<int>(clamped_offset(p, expert));
-      count = max(static_cast<int>(clamped_offset(p, expert + 1)) - begin, 0);
+      count = max(static_cast<int>(end) - begin, 0);
+      if (end < begin || (expert == 0 && begin != 0) || (expert + 1 == p.experts && end != p.rows))
+        *p.fault = static_cast<int32_t>(Fault::kExpertIndex);
     }
     const int tiles = (count + tile_rows - 1) / tile_rows;
     int64_t end = tiles;
@@ -456,16 +459,12 @@ __device__ __forceinline__ void load_b(uint32_t (&b)[4], const uint4* shared, in
 
 template <typename Tile>
 constexpr int kTileThreads = int{Tile::kWarpsM} * Tile::kWarpsN * 32;
-// Blocks of large tiles that share a multiprocessor, if it has the shared memory: one computes where the
-// other waits. With SwiGLU there are not the registers.
-template <typename Tile, Epilogue kEpilogue>
-constexpr int kTileBlocks = kTileThreads<Tile> == 256 && kEpilogue == Epilogue::kStore ? 2 : 1;
 template <typename Tile, typename B>
 constexpr int64_t kTileShared =
     (2 * Tile::kM + int{sizeof(B)} * Tile::kN) * int64_t{Tile::kK} * Tile::kStages;
 
 template <typename Tile, typename B, bool kVector, bool kTransposedA, bool kTransposedB, Epilogue kEpilogue>
-__global__ void __launch_bounds__(kTileThreads<Tile>, kTileBlocks<Tile, kEpilogue>)
+__global__ void __launch_bounds__(kTileThreads<Tile>, 1)
     tensor_product_kernel(const Product p, int64_t tiles_m) {
   constexpr int kM = Tile::kM, kN = Tile::kN, kK = Tile::kK, kStages = Tile::kStages;
   constexpr int kThreads = kTileThreads<Tile>;
@@ -575,7 +574,7 @@ struct LargeFloatTile {
   static constexpr int kM = 128, kN = 128, kK = 8, kRows = 8;
 };
 struct MediumFloatTile {
-  static constexpr int kM = 64, kN = 64, kK = 16, kRows = 4;
+  static constexpr int kM = 64, kN = 64, kK = 8, kRows = 4;
 };
 struct NarrowFloatTile {
   static constexpr int kM = 16, kN = 64, kK = 32, kRows = 1;
@@ -583,7 +582,7 @@ struct NarrowFloatTile {
 constexpr int kFloatColumns = 8;  // of a thread, four in each half of the tile
 
 template <typename Tile>
-constexpr int kFloatThreads = int{Tile::kM} / Tile::kRows*(Tile::kN / kFloatColumns);
+constexpr int kFloatThreads = int{Tile::kM} * Tile::kN / kFloatColumns / Tile::kRows;
 template <typename Tile>
 constexpr int kFloatWords = (Tile::kM + Tile::kN + 8) * Tile::kK;  // of one of two buffers
 template <typename Tile>
@@ -684,7 +683,7 @@ __device__ __forceinline__ void load_floats(float (&to)[kCount], const float* sh
 }
 
 template <typename Tile, Epilogue kEpilogue>
-__global__ void __launch_bounds__(kFloatThreads<Tile>)
+__global__ void __launch_bounds__(kFloatThreads<Tile>, 1)
     float_product_kernel(const Product p, int64_t tiles_m) {
   constexpr int kM = Tile::kM, kN = Tile::kN, kK = Tile::kK, kRows = Tile::kRows;
   constexpr int kThreads = kFloatThreads<Tile>;

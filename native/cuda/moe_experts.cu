@@ -15,31 +15,31 @@ namespace {
 
 constexpr int kCombineThreads = 128;
 
-// Rows of a token, ascending, and the slots they belong to, to shared memory. A row that does not exist is
-// told, and taken for row 0.
-__device__ void sort_rows(const int32_t* slot_row, int64_t token, int top_k, int64_t rows, int32_t* fault,
-                          int32_t* sorted_row, int32_t* sorted_slot) {
+// Rows of a token, ascending, and the slots they belong to, to shared memory. A row that is not the slot's is
+// told, and taken for row 0 if it does not exist.
+__device__ void sort_rows(const int32_t* slot_row, const int32_t* row_slot, int64_t token, int top_k,
+                          int64_t rows, int32_t* fault, int32_t* sorted_row, int32_t* sorted_slot) {
   const int32_t* own = slot_row + token * top_k;
   for (int i = threadIdx.x; i < top_k; i += blockDim.x) {
     int place = 0;
     for (int j = 0; j < top_k; j++) place += own[j] < own[i] || (own[j] == own[i] && j < i);
     const bool exists = own[i] >= 0 && own[i] < rows;
-    if (!exists) *fault = static_cast<int32_t>(Fault::kExpertIndex);
+    if (!exists || row_slot[own[i]] != token * top_k + i) *fault = static_cast<int32_t>(Fault::kExpertIndex);
     sorted_row[place] = exists ? own[i] : 0;
     sorted_slot[place] = i;
   }
 }
 
-// y_t = sum of weight * rows of the token; without weights, the plain sum. A block a token and 4 columns a
-// thread.
+// y_t = sum of weight * rows of the token; without weights, the plain sum. gridDim.y
+// blocks a token.
 template <typename T>
 __global__ void __launch_bounds__(kCombineThreads)
-    combine_kernel(const int32_t* slot_row, const float* weight, const float* rows, T* y, int64_t tokens,
-                   int top_k, int64_t width, int32_t* fault) {
+    combine_kernel(const int32_t* slot_row, const int32_t* row_slot, const float* weight, const float* rows,
+                   T* y, int64_t tokens, int top_k, int64_t width, int32_t* fault) {
   int32_t* sorted_row = shared_memory<int32_t>();
   int32_t* sorted_slot = sorted_row + top_k;
   const int64_t token = blockIdx.x;
-  sort_rows(slot_row, token, top_k, tokens * top_k, fault, sorted_row, sorted_slot);
+  sort_rows(slot_row, row_slot, token, top_k, tokens * top_k, fault, sorted_row, sorted_slot);
   __syncthreads();
   const int64_t step = int64_t{gridDim.y} * kCombineThreads;
   for (int64_t i = int64_t{blockIdx.y} * kCombineThreads + threadIdx.x; i < width; i += step) {
@@ -52,13 +52,16 @@ __global__ void __launch_bounds__(kCombineThreads)
   }
 }
 
-void combine(Context& context, const char* name, const int32_t* slot_row, const float* weight,
-             const float* rows, void* y, mm_dtype dtype, int64_t tokens, int64_t top_k, int64_t width) {
-  with_type(dtype, [&]<typename T>() {
+template <typename Params>
+void combine(Context& context, const char* name, const Params& p, const float* weight, const float* rows,
+             void* y) {
+  const int64_t tokens = p.tokens, top_k = p.top_k, width = p.width;
+  with_type(p.dtype, [&]<typename T>() {
     const int64_t parts = std::min(ceil_div(width, kCombineThreads), int64_t{4});
     launch(context, name, combine_kernel<T>,
            dim3(static_cast<unsigned>(tokens), static_cast<unsigned>(parts)), kCombineThreads, 8 * top_k,
-           slot_row, weight, rows, static_cast<T*>(y), tokens, static_cast<int>(top_k), width, context.fault);
+           p.slot_row, p.row_slot, weight, rows, static_cast<T*>(y), tokens, static_cast<int>(top_k), width,
+           context.fault);
   });
 }
 
@@ -189,8 +192,7 @@ void moe_experts_forward(Context& context, const mm_moe_experts_forward_params& 
   set_output(down, out, MM_DTYPE_F32, 0, false);
   down.scale = p.w2_scale;
   multiply(context, "moe_experts_forward down", down);
-  combine(context, "moe_experts_forward combine", p.slot_row, p.expert_weight, out, p.y, p.dtype, p.tokens,
-          p.top_k, p.width);
+  combine(context, "moe_experts_forward combine", p, p.expert_weight, out, p.y);
 }
 
 void moe_experts_backward(Context& context, const mm_moe_experts_backward_params& p) {
@@ -223,8 +225,7 @@ void moe_experts_backward(Context& context, const mm_moe_experts_backward_params
   product.pairing = Pairing::kDepth;
   set_output(product, dx, MM_DTYPE_F32, 0, false);
   multiply(context, "moe_experts_backward dx", product);
-  combine(context, "moe_experts_backward combine", p.slot_row, nullptr, dx, p.dx, p.dtype, p.tokens, p.top_k,
-          p.width);
+  combine(context, "moe_experts_backward combine", p, nullptr, dx, p.dx);
 }
 
 }  // namespace mm::cuda

@@ -601,6 +601,34 @@ TEST(Experts, RefuseARoutingThatDoesNotHoldTogether) {
   expect_refused(mm_moe_experts_forward(context, &got.forward), "w2 is null");
 }
 
+// The GPU finds out while it works, follows nothing out of bounds, and tells when it is waited for.
+TEST(Experts, TellLateOfARoutingThatDoesNotHoldTogether) {
+  if (!has_cuda()) GTEST_SKIP() << "no CUDA backend";
+  const Shape s{40, 16, 24, 3, 2};
+  Context context(Target{MM_DEVICE_KIND_CUDA, MM_ISA_AUTO});
+  for (mm_dtype dtype : {MM_DTYPE_F32, MM_DTYPE_BF16}) {
+    Native got(context, s, inputs_of(s, 27), dtype);
+    auto expect_told = [&](int32_t& value, int32_t wrong) {
+      const int32_t right = value;
+      value = wrong;
+      mm_moe_experts_forward(context, &got.forward);
+      expect_refused(mm_context_synchronize(context), "an earlier call");
+      mm_moe_experts_backward(context, &got.backward);
+      expect_refused(mm_context_synchronize(context), "an earlier call");
+      value = right;
+      MM_EXPECT_OK(mm_moe_experts_forward(context, &got.forward));
+    };
+    expect_told(got.offsets[3], 79);
+    expect_told(got.offsets[3], 1 << 30);
+    expect_told(got.offsets[1], -5);
+    expect_told(got.offsets[0], 1);
+    expect_told(got.row_slot[7], 80);
+    expect_told(got.row_slot[7], -1);
+    expect_told(got.slot_row[7], 80);
+    expect_told(got.slot_row[7], got.slot_row[8]);
+  }
+}
+
 TEST(Experts, DoNothingWithoutTokens) {
   Context context;
   const Shape s{0, 4, 4, 3, 2};
