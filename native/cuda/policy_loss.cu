@@ -13,9 +13,8 @@ __device__ __forceinline__ double clip(double x, double low, double high) { retu
 // In double, as positive and negative advantages nearly cancel. Adds nothing where token_weight is 0,
 // whatever else stands there.
 __device__ double token(const mm_policy_loss_forward_params& p, int64_t t) {
-  const bool counts = p.token_weight[t] != 0;
-  const double weight_of_token = p.token_weight[t];
   const double a = p.advantage[t], logp = p.logp[t], r = exp(logp - static_cast<double>(p.old_logp[t]));
+  if (p.ratio) p.ratio[t] = static_cast<float>(r);
   const double low = p.mask_low, high = p.mask_high, beta = p.kl_beta;
   const bool masked = (a > 0 && r > 1.0 + high) || (a < 0 && r < 1.0 - low);
   const double weight = masked ? 0.0 : clip(r, p.weight_min, p.weight_max);
@@ -28,10 +27,11 @@ __device__ double token(const mm_policy_loss_forward_params& p, int64_t t) {
     objective -= beta * (ratio - difference - 1);
     gradient -= beta * (1 - ratio);
   }
-  if (p.ratio) p.ratio[t] = static_cast<float>(r);
+  const double token_weight = p.token_weight[t];
+  const bool counts = token_weight != 0;
   if (p.objective) p.objective[t] = counts ? static_cast<float>(objective) : 0.0f;
-  p.dlogp[t] = counts ? static_cast<float>(-weight_of_token * gradient) : 0.0f;
-  return counts ? -weight_of_token * objective : 0.0;
+  p.dlogp[t] = counts ? static_cast<float>(-token_weight * gradient) : 0.0f;
+  return counts ? -token_weight * objective : 0.0;
 }
 
 __global__ void __launch_bounds__(kThreads)

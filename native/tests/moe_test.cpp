@@ -294,6 +294,7 @@ TEST(Route, ReplaysARecordedChoice) {
     got.logits[0] = -500;
     MM_EXPECT_OK(mm_moe_route_forward(context, &got.route));
     expect_close(got.weight, weights_of(s, doubles(got.logits), got.picks), 3e-7, "weight");
+    if (target.device == MM_DEVICE_KIND_CUDA) continue;  // tells it later, see routing_test.cpp
     got.picks[7] = 9;
     expect_refused(mm_moe_route_forward(context, &got.route), "row 2 picks expert 9 of 9");
     got.picks[7] = got.picks[6];
