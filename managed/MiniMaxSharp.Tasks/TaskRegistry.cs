@@ -10,12 +10,27 @@ public static class TaskRegistry
     /// <summary>Every task there is.</summary>
     public static IReadOnlyList<IReasoningTask> All { get; } =
     [
+        new ArcAgi(),
         new BooleanExpressions(),
         new DyckLanguage(),
-        new WebOfLies(),
         new GameOf24(),
+        new NumberWall(),
+        new Numbrix(),
+        new ObjectCounting(),
+        new ObjectProperties(),
+        new Operation(),
+        new SkyscraperPuzzle(),
+        new SpaceReasoning(),
+        new SpaceReasoningTree(),
+        new StarPlacement(),
         new Sudoku(),
+        new Survo(),
+        new TimeSequence(),
+        new WebOfLies(),
         new WordSorting(),
+        new WordSortingMistake(),
+        new Wordscapes(),
+        new ZebraPuzzle(),
     ];
 
     private static readonly Dictionary<string, IReasoningTask> ByName = All.ToDictionary(task => task.Name);
