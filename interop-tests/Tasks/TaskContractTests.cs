@@ -137,6 +137,28 @@ public sealed class TaskContractTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Two_hundred_seeds_of_each_task_hold(string name)
+    {
+        var task = TaskRegistry.Get(name);
+        var words = TaskRegistry.CompactVocabulary([task]).ToHashSet();
+        for (var seed = 0UL; seed < 200; seed++)
+        {
+            var instance = task.Generate((int)(seed % 10) + 1, seed, PromptStyle.Compact);
+            Assert.Equal("correct", task.Verify(instance, instance.Solution).Reason);
+            Assert.Equal(1, ResponseFormat.Score(instance, task.Demonstrate(instance)).Reward);
+            Assert.All($"{instance.Prompt} {task.Demonstrate(instance)}".Split(' '), word => Assert.Contains(word, words));
+            var back = TaskRegistry.ReadLine(instance.ToJsonLine());
+            Assert.Equal((instance.ToJsonLine(), instance.CanonicalHash), (back.ToJsonLine(), back.CanonicalHash));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Puzzles_of_medium_difficulty_seldom_repeat(string name) =>
+        Assert.InRange(Enumerable.Range(0, 100).Select(seed => TaskRegistry.Get(name).Generate(5, (ulong)seed).CanonicalHash).Distinct().Count(), 75, 100);
+
     /// <summary>A seed gives the same puzzle for ever: whoever changes a generator has to change these on purpose.</summary>
     [Theory]
     [InlineData("boolean_expressions", "aca7a2c9a6df929f 1e9174ee2695c068 3e60106768d2d014 eba8efc828d82b6a")]
