@@ -167,6 +167,21 @@ public sealed class TaskContractTests
     [InlineData("game_of_24", "f504f1e3ab1fe93a 4b97db43505f11e7 307a08a58ba0f7ee 0a50b6ae17f0d491")]
     [InlineData("sudoku", "aa84911612192108 b58b4dbfe51599d8 92c9399f66105648 ec3244253193627a")]
     [InlineData("word_sorting", "f43f276215955614 985b41cf516aacf4 e46fa77e88f747f8 40a4ec1d5244c870")]
+    [InlineData("arc_agi", "acc4af9cb52b79d6 41a849fb07da68d4 46d5db1fa951006a a69fb8429fc4279c")]
+    [InlineData("number_wall", "6c56bffe4972777f 9cedcd518c30bc02 0f8e2cb1488e35ad f75ab916bfabe0ef")]
+    [InlineData("numbrix", "2bfaa8f21ca181e8 6fb6989eb7919ece 1d0a1cb17d39ad69 e14ea8b015514e7c")]
+    [InlineData("object_counting", "30835204b90fd1f4 5d1f9c08f968e49f fc3466fb1d92a368 817d55507ce68e6f")]
+    [InlineData("object_properties", "965850a46d820f8b fb9012574a54468e bdc57cf3c6163fb7 a341d72d31ca020f")]
+    [InlineData("operation", "22a520955ae2f8f5 9bf95932c750baf0 e85a7f1f5a2f7a68 3a206668a7127c7d")]
+    [InlineData("skyscraper_puzzle", "df7469e5c108867a 2cfde408dca0ffaf 1202101dbf562cad c66627bf00bb59b0")]
+    [InlineData("space_reasoning", "0fe038610f67ed6f 3037e254e5906503 b0796958eb3be462 2713cfeb7854522e")]
+    [InlineData("space_reasoning_tree", "f21ab942398b7d03 fbb6e2b3469783da 6d203b66690fe23e 3f3b3fb7d6b24c28")]
+    [InlineData("star_placement", "2c5c5b1d0f995627 946fc61d6bf26054 ca9f0f9ce2d127bf f504aa775a52fbc7")]
+    [InlineData("survo", "e589b877f6dfa861 d9b43a971a728afa dac5937f7ac35d59 7d1c197273fad9e3")]
+    [InlineData("time_sequence", "f623722ad6a0e21a 558cf74c7a499f93 6e5fd59eb965605d 4a7bd856897395e0")]
+    [InlineData("word_sorting_mistake", "280009ea692f45e3 f7f76e7b75db816b f5e60f0655f4a230 9c119e41cbdb069b")]
+    [InlineData("wordscapes", "fed1486775344468 01a6b88754e4b480 3ae51d5bddef8cfc e6f945cd371043d8")]
+    [InlineData("zebra_puzzle", "f3f266e6a7312ed5 057ce07fd5ea913b b97162692942d925 14e328f21f569a4e")]
     public void Seeds_keep_their_puzzles(string name, string expected)
     {
         var hashes = new[] { (1, 1UL), (3, 12345UL), (7, ulong.MaxValue), (10, 0UL) }

@@ -8,7 +8,7 @@ internal static class Grids
     /// <summary>Rows as lines, symbols with spaces between them.</summary>
     internal static string Lines(IEnumerable<string> cells, int columns) => string.Join('\n', Rows(cells, columns));
 
-    /// <summary>Like <see cref="Lines(IEnumerable{string}, int)"/>, with bars in place of the ends of lines.</summary>
+    /// <summary>The same with bars in place of the ends of lines.</summary>
     internal static string Bars(IEnumerable<string> cells, int columns) => string.Join(" | ", Rows(cells, columns));
 
     internal static string Lines(IEnumerable<int> cells, int columns) => Lines(cells.Select(cell => $"{cell}"), columns);

@@ -54,7 +54,7 @@ public sealed class Operation : ReasoningTask<Operation.Problem>
             var rules = Symbols.Take(level.Operators).Select(symbol => DrawRule(symbol, level.Cases, rng)).ToArray();
             var (order, expression) = (DrawOrder(rules, rng), DrawExpression(rules, level, rng));
             if (new Evaluation(rules, order, expression).Value() is { } value && Math.Abs(value) <= LargestGenerated)
-                return (new Problem(rules, order, expression), $"{value}");
+                return (new Problem(rules, order, expression), string.Join(' ', $"{value}".AsEnumerable()));
         }
     }
 

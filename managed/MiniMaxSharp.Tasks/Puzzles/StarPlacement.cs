@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Text.Json.Nodes;
 
 namespace MiniMaxSharp.Tasks.Puzzles;
@@ -45,10 +46,12 @@ public sealed class StarPlacement : ReasoningTask<StarPlacement.Sky>
         var level = Levels[difficulty - 1];
         for (var attempt = 1; ; attempt++)
         {
-            var stars = new Search(level.Side, level.Stars, null, rng).Solutions().First();
+            var free = new Search(level.Side, level.Stars, null, rng);
+            free.Count(1);
+            var stars = free.First;
             if (DrawRegions(level, stars, rng) is not { } regions)
                 continue;
-            if (attempt >= Attempts || new Search(level.Side, level.Stars, regions, rng).Solutions().Take(2).Count() == 1)
+            if (attempt >= Attempts || new Search(level.Side, level.Stars, regions, rng).Count(2) == 1)
                 return (new Sky(level.Side, level.Stars, regions), Grids.Bars(Enumerable.Range(0, regions.Length).Select(cell => stars.Contains(cell) ? "*" : "."), level.Side));
         }
     }
@@ -71,15 +74,27 @@ public sealed class StarPlacement : ReasoningTask<StarPlacement.Sky>
     {
         var areas = new int[side * side];
         Array.Fill(areas, -1);
+        var border = new List<(int Cell, int Area)>();
         foreach (var (area, star) in stars.Index())
             areas[star] = area;
-        while (Array.IndexOf(areas, -1) >= 0)
+        foreach (var (area, star) in stars.Index())
+            Claim(star, area);
+        while (border.Count > 0)
         {
-            var border = Enumerable.Range(0, areas.Length).Where(cell => areas[cell] < 0 && Grids.Beside(cell, side, side).Any(next => areas[next] >= 0)).ToArray();
-            var cell = rng.Pick(border);
-            areas[cell] = areas[rng.Pick([.. Grids.Beside(cell, side, side).Where(next => areas[next] >= 0)])];
+            var at = rng.Below(border.Count);
+            var (cell, area) = border[at];
+            border[at] = border[^1];
+            border.RemoveAt(border.Count - 1);
+            if (areas[cell] < 0)
+                Claim(cell, area);
         }
         return areas;
+
+        void Claim(int cell, int area)
+        {
+            areas[cell] = area;
+            border.AddRange(Grids.Beside(cell, side, side).Where(next => areas[next] < 0).Select(next => (next, area)));
+        }
     }
 
     private static HashSet<(int, int)> Touching(int[] areas, int side) =>
@@ -126,65 +141,65 @@ public sealed class StarPlacement : ReasoningTask<StarPlacement.Sky>
 
     private static char Letter(int region) => (char)('A' + region);
 
-    /// <summary>Goes through the rows, and in each through the choices of columns in random order.</summary>
-    private sealed class Search(int side, int stars, int[]? regions, Rng rng)
+    /// <summary>Goes through the rows, and in each through the choices of columns, sets of bits, in random order.</summary>
+    private sealed class Search
     {
-        private readonly int[] _inColumn = new int[side];
-        private readonly int[] _inRegion = new int[side];
-        private readonly List<int> _placed = [];
+        private readonly int _side;
+        private readonly int _stars;
+        private readonly int[]? _regions;
+        private readonly int[][] _choices;
+        private readonly int[] _rows;
+        private readonly int[] _inColumn;
+        private readonly int[] _inRegion;
 
-        internal IEnumerable<int[]> Solutions() => From(0);
-
-        private IEnumerable<int[]> From(int row)
+        internal Search(int side, int stars, int[]? regions, Rng rng)
         {
-            if (row == side)
-            {
-                yield return [.. _placed];
-                yield break;
-            }
-            foreach (var columns in Choices(row))
-            {
-                var cells = columns.Select(column => (row * side) + column).ToArray();
-                if (Put(cells))
-                {
-                    foreach (var solution in From(row + 1))
-                        yield return solution;
-                }
-                Take(cells);
-            }
+            (_side, _stars, _regions) = (side, stars, regions);
+            var sets = Enumerable.Range(1, (1 << side) - 1).Where(set => BitOperations.PopCount((uint)set) == stars && (set & (set << 1)) == 0).ToArray();
+            _choices = [.. Enumerable.Range(0, side).Select(_ => rng.Sample(sets, sets.Length))];
+            (_rows, _inColumn, _inRegion) = (new int[side], new int[side], new int[side]);
         }
 
-        private int[][] Choices(int row)
+        /// <summary>The cells of the first solution that was counted.</summary>
+        internal int[] First { get; private set; } = [];
+
+        /// <summary>The number of solutions, but no more than <paramref name="limit"/>.</summary>
+        internal int Count(int limit) => From(0, limit);
+
+        private int From(int row, int limit)
         {
-            var free = Enumerable.Range(0, side).Where(column => !_placed.Exists(star => star / side == row - 1 && Math.Abs((star % side) - column) <= 1)).ToArray();
-            var choices = stars == 1
-                ? free.Select(column => new[] { column })
-                : free.SelectMany(first => free.Where(second => second > first + 1).Select(second => new[] { first, second }));
-            return rng.Sample(choices, int.MaxValue);
+            if (row == _side)
+            {
+                First = First.Length > 0 ? First : [.. Enumerable.Range(0, _side * _side).Where(cell => (_rows[cell / _side] >> (cell % _side) & 1) != 0)];
+                return 1;
+            }
+            var (above, found) = (row == 0 ? 0 : _rows[row - 1], 0);
+            foreach (var set in _choices[row])
+            {
+                if ((set & (above | (above << 1) | (above >> 1))) != 0)
+                    continue;
+                _rows[row] = set;
+                if (Add(row, set, 1))
+                    found += From(row + 1, limit - found);
+                Add(row, set, -1);
+                if (found >= limit)
+                    break;
+            }
+            return found;
         }
 
         /// <summary>Whether columns and regions hold no more stars than they may.</summary>
-        private bool Put(int[] cells)
+        private bool Add(int row, int set, int change)
         {
             var fits = true;
-            foreach (var cell in cells)
+            for (var column = 0; column < _side; column++)
             {
-                _placed.Add(cell);
-                fits &= ++_inColumn[cell % side] <= stars;
-                fits &= regions is null || ++_inRegion[regions[cell]] <= stars;
+                if ((set >> column & 1) == 0)
+                    continue;
+                fits &= (_inColumn[column] += change) <= _stars;
+                fits &= _regions is null || (_inRegion[_regions[(row * _side) + column]] += change) <= _stars;
             }
             return fits;
-        }
-
-        private void Take(int[] cells)
-        {
-            foreach (var cell in cells)
-            {
-                _placed.RemoveAt(_placed.Count - 1);
-                _inColumn[cell % side]--;
-                if (regions is not null)
-                    _inRegion[regions[cell]]--;
-            }
         }
     }
 

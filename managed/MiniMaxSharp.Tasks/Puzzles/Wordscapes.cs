@@ -17,7 +17,7 @@ public sealed class Wordscapes : ReasoningTask<Wordscapes.Crossword>
     private readonly record struct Level(int Side, int Words);
 
     private static readonly Level[] Levels =
-        [new(4, 4), new(5, 4), new(5, 5), new(6, 5), new(6, 6), new(6, 6), new(7, 6), new(7, 7), new(8, 7), new(8, 8)];
+        [new(4, 4), new(5, 4), new(6, 5), new(6, 5), new(6, 6), new(6, 6), new(7, 6), new(7, 7), new(8, 7), new(8, 8)];
 
     /// <inheritdoc/>
     public override string Name => "wordscapes";
@@ -63,7 +63,7 @@ public sealed class Wordscapes : ReasoningTask<Wordscapes.Crossword>
         var laid = new HashSet<string> { words[0] };
         while (laid.Count < level.Words)
         {
-            var next = words.Where(word => !laid.Contains(word)).Select(word => (Word: word, Lies: Lies(letters, word, level.Side).ToArray())).FirstOrDefault(next => next.Lies.Length > 0);
+            var next = words.Where(word => !laid.Contains(word)).Select(word => (Word: word, Lies: Lies(letters, word, level.Side))).FirstOrDefault(next => next.Lies is { Count: > 0 });
             if (next.Word is null)
                 return null;
             Lay(letters, next.Word, rng.Pick(next.Lies));
@@ -79,12 +79,22 @@ public sealed class Wordscapes : ReasoningTask<Wordscapes.Crossword>
     }
 
     /// <summary>Where a word can cross others without touching any besides.</summary>
-    private static IEnumerable<Lie> Lies(char[] letters, string word, int side) =>
-        from line in Enumerable.Range(0, side)
-        from offset in Enumerable.Range(0, side - word.Length + 1)
-        from lie in new[] { new Lie((line * side) + offset, 1), new Lie((offset * side) + line, side) }
-        where Fits(letters, word, lie, line, offset, side)
-        select lie;
+    private static List<Lie> Lies(char[] letters, string word, int side)
+    {
+        var lies = new List<Lie>();
+        for (var line = 0; line < side; line++)
+        {
+            for (var offset = 0; offset <= side - word.Length; offset++)
+            {
+                var (across, down) = (new Lie((line * side) + offset, 1), new Lie((offset * side) + line, side));
+                if (Fits(letters, word, across, line, offset, side))
+                    lies.Add(across);
+                if (Fits(letters, word, down, line, offset, side))
+                    lies.Add(down);
+            }
+        }
+        return lies;
+    }
 
     private static bool Fits(char[] letters, string word, Lie lie, int line, int offset, int side)
     {

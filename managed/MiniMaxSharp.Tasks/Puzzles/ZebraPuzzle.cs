@@ -5,7 +5,7 @@ namespace MiniMaxSharp.Tasks.Puzzles;
 
 /// <summary>
 /// zebra_puzzle of SynLogic (arXiv 2505.19641): houses in a row, each with one value of every attribute (owner, colour, drink, …);
-/// clues say who lives where. Difficulty sets the number of houses (2 to 6) and attributes (2 to 6). Just one table fits, by search,
+/// clues say who lives where. Difficulty sets the number of houses (2 to 6) and attributes (2 to 5). Just one table fits, by search,
 /// and no clue can be spared; the verifier goes by the clues. The answer is the table, one house a row, attributes in the order given.
 /// Canonical under renaming of attributes and values, as far as one pass over the clues goes.
 /// </summary>
@@ -14,7 +14,7 @@ public sealed class ZebraPuzzle : ReasoningTask<ZebraPuzzle.Street>
     private readonly record struct Level(int Houses, int Attributes);
 
     private static readonly Level[] Levels =
-        [new(2, 2), new(3, 2), new(3, 3), new(3, 4), new(4, 3), new(4, 4), new(4, 5), new(5, 4), new(5, 5), new(6, 6)];
+        [new(2, 2), new(3, 2), new(3, 3), new(3, 4), new(4, 3), new(4, 4), new(4, 5), new(5, 4), new(5, 5), new(6, 5)];
 
     private static readonly Attribute[] Attributes =
     [
@@ -68,7 +68,7 @@ public sealed class ZebraPuzzle : ReasoningTask<ZebraPuzzle.Street>
     private static List<Clue> Enough(int[] houses, int count, Rng rng)
     {
         var clues = new List<Clue>();
-        while (clues.Count < houses.Length / 2 || Solve(clues, houses.Length, count) > 1)
+        while (clues.Count < houses.Length || Solve(clues, houses.Length, count) > 1)
         {
             var kind = rng.Below(Kinds.Length);
             var (x, y) = (rng.Below(houses.Length), kind >= 5 ? rng.Below(count) : rng.Below(houses.Length));
@@ -209,7 +209,7 @@ public sealed class ZebraPuzzle : ReasoningTask<ZebraPuzzle.Street>
 
     private static string InEnglish(Street puzzle, Clue clue)
     {
-        var (x, y) = (House(clue.X), clue.Kind < 5 ? House(clue.Y) : "");
+        var (x, y) = ($"T{House(clue.X)[1..]}", clue.Kind < 5 ? House(clue.Y) : "");
         return clue.Kind switch
         {
             0 => $"{x} is also {y}.",

@@ -47,7 +47,7 @@ internal static class Primitives
         ["keep_commonest"] = (0, (p, _) => Commonest(p) is { } commonest ? p.Recoloured(colour => colour == commonest ? colour : 0) : null),
         ["paint_commonest"] = (1, (p, n) => Commonest(p) is { } commonest ? p.Recoloured(colour => colour == commonest ? n[0] : colour) : null),
         ["paint_by_commonest"] = (0, (p, _) => Commonest(p) is { } commonest ? p.Recoloured(colour => colour > 0 ? commonest : 0) : null),
-        ["majority_rows"] = (0, (p, _) => ByRows(p, row => Commonest(row) is { } colour ? [.. row.Select(_ => colour)] : null)),
+        ["first_of_rows"] = (0, (p, _) => ByRows(p, row => [.. row.Select(_ => row.FirstOrDefault(colour => colour > 0))])),
 
         // Movement.
         ["push_right"] = (0, (p, _) => PushedRight(p)),
@@ -124,32 +124,26 @@ internal static class Primitives
 
     private static Picture? Turned(Picture picture, Func<Picture, Picture?> change) => change(picture.Transposed())?.Transposed();
 
-    private static Picture? ByRows(Picture picture, Func<int[], int[]?> change)
-    {
-        var rows = picture.Rows().Select(change).ToArray();
-        return rows.Contains(null) ? null : Picture.OfRows(rows!);
-    }
+    private static Picture ByRows(Picture picture, Func<int[], int[]> change) => Picture.OfRows([.. picture.Rows().Select(change)])!;
 
     /// <summary>The colour besides the background with most cells; null if there is none, or several have as many.</summary>
-    private static int? Commonest(IReadOnlyList<int> cells)
+    private static int? Commonest(Picture picture)
     {
-        var counts = cells.Where(colour => colour > 0).GroupBy(colour => colour).OrderByDescending(group => group.Count()).Select(group => (group.Key, Count: group.Count())).ToArray();
-        return counts.Length > 0 && (counts.Length == 1 || counts[0].Count > counts[1].Count) ? counts[0].Key : null;
+        var counts = picture.Cells.Where(colour => colour > 0).CountBy(colour => colour).OrderByDescending(pair => pair.Value).ToArray();
+        return counts.Length > 0 && (counts.Length == 1 || counts[0].Value > counts[1].Value) ? counts[0].Key : null;
     }
 
-    private static int? Commonest(Picture picture) => Commonest(picture.Cells);
-
-    private static Picture PushedRight(Picture picture) => ByRows(picture, row => [.. row.Where(colour => colour == 0), .. row.Where(colour => colour > 0)])!;
+    private static Picture PushedRight(Picture picture) => ByRows(picture, row => [.. row.Where(colour => colour == 0), .. row.Where(colour => colour > 0)]);
 
     private static Picture ShoneRight(Picture picture) => ByRows(picture, row =>
     {
         var light = 0;
         return [.. row.Select(colour => light = colour > 0 ? colour : light)];
-    })!;
+    });
 
     /// <summary>Fills the background between cells of one colour in a row.</summary>
     private static Picture Joined(Picture picture) => ByRows(picture, row =>
-        [.. row.Select((colour, i) => colour == 0 && row[..i].LastOrDefault(c => c > 0) is > 0 and var before && row[i..].FirstOrDefault(c => c > 0) == before ? before : colour)])!;
+        [.. row.Select((colour, i) => colour == 0 && row[..i].LastOrDefault(c => c > 0) is > 0 and var before && row[i..].FirstOrDefault(c => c > 0) == before ? before : colour)]);
 
     /// <summary>The object with most cells; null if there is none, or several have as many.</summary>
     private static List<int>? Largest(Picture picture)
