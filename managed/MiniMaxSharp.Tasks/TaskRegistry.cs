@@ -10,11 +10,25 @@ public static class TaskRegistry
     /// <summary>Every task there is.</summary>
     public static IReadOnlyList<IReasoningTask> All { get; } =
     [
+        new ArrowMaze(),
         new BooleanExpressions(),
+        new BuggyTables(),
+        new Calcudoko(),
+        new Campsite(),
+        new Cipher(),
+        new Cryptarithm(),
         new DyckLanguage(),
-        new WebOfLies(),
+        new DyckLanguageErrors(),
+        new DyckLanguageReasoningErrors(),
+        new Futoshiki(),
         new GameOf24(),
+        new GoodsExchange(),
+        new Kukurasu(),
+        new MathPath(),
+        new Minesweeper(),
+        new Norinori(),
         new Sudoku(),
+        new WebOfLies(),
         new WordSorting(),
     ];
 
