@@ -137,6 +137,28 @@ public sealed class TaskContractTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Two_hundred_seeds_of_each_task_hold(string name)
+    {
+        var task = TaskRegistry.Get(name);
+        var words = TaskRegistry.CompactVocabulary([task]).ToHashSet();
+        for (var seed = 0UL; seed < 200; seed++)
+        {
+            var instance = task.Generate((int)(seed % 10) + 1, seed, PromptStyle.Compact);
+            Assert.Equal("correct", task.Verify(instance, instance.Solution).Reason);
+            Assert.Equal(1, ResponseFormat.Score(instance, task.Demonstrate(instance)).Reward);
+            Assert.All($"{instance.Prompt} {task.Demonstrate(instance)}".Split(' '), word => Assert.Contains(word, words));
+            var back = TaskRegistry.ReadLine(instance.ToJsonLine());
+            Assert.Equal((instance.ToJsonLine(), instance.CanonicalHash), (back.ToJsonLine(), back.CanonicalHash));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Puzzles_of_medium_difficulty_seldom_repeat(string name) =>
+        Assert.InRange(Enumerable.Range(0, 100).Select(seed => TaskRegistry.Get(name).Generate(5, (ulong)seed).CanonicalHash).Distinct().Count(), 75, 100);
+
     /// <summary>A seed gives the same puzzle for ever: whoever changes a generator has to change these on purpose.</summary>
     [Theory]
     [InlineData("boolean_expressions", "aca7a2c9a6df929f 1e9174ee2695c068 3e60106768d2d014 eba8efc828d82b6a")]
@@ -145,6 +167,20 @@ public sealed class TaskContractTests
     [InlineData("game_of_24", "f504f1e3ab1fe93a 4b97db43505f11e7 307a08a58ba0f7ee 0a50b6ae17f0d491")]
     [InlineData("sudoku", "aa84911612192108 b58b4dbfe51599d8 92c9399f66105648 ec3244253193627a")]
     [InlineData("word_sorting", "f43f276215955614 985b41cf516aacf4 e46fa77e88f747f8 40a4ec1d5244c870")]
+    [InlineData("arrow_maze", "63e0e3791a15984c 9320600bef01408c 36052782a0902108 58dd76a380cad145")]
+    [InlineData("buggy_tables", "a644ba04a20af855 0998d00f6d56d7ac 5321aedff1e84043 3d038b9d6439dff2")]
+    [InlineData("calcudoko", "3cb9b84e3d7d70ce 0ae58e20711571d0 f47670adb10b4fd3 730129c28a8a16e2")]
+    [InlineData("campsite", "d426c74b3651dab0 faa52106ac391819 9d117ae1082c44ee 4b24c949b9b948ec")]
+    [InlineData("cipher", "eefc54a3179b7099 1e4dbcc2053a58a7 ad7d26765b3d60cc b21210c0956acade")]
+    [InlineData("cryptarithm", "cfb6945cb5926225 ae4063c1f3d038b4 e98bed2f4726ccd8 273190726744c4f3")]
+    [InlineData("dyck_language_errors", "f732cfb95b7e0fe4 c9b28d32d9cab708 34e80147a3c23a5c d2a189c9cb154565")]
+    [InlineData("dyck_language_reasoning_errors", "36d3ccac3e5ba917 999081e984ac0c1a e1c30ea3228c699a 23c849ef57fcb2f0")]
+    [InlineData("futoshiki", "2d89ecd0b8bac6ce 3f78ab904c39ee34 0635aa94f839233c 480e92de8bc7c991")]
+    [InlineData("goods_exchange", "d55e66376ceccf46 319fa48b921db47c 960fd793b004d405 6099b22219aa9d6c")]
+    [InlineData("kukurasu", "6afeb295f102a425 6efdb537e16b5ceb ef2a6309c5439de3 a1b6d4281f68aad8")]
+    [InlineData("math_path", "73a449c6fe495af4 688aaaa3cb9eeb55 1468934dfc8d386e 7d604479b0f3840a")]
+    [InlineData("minesweeper", "9bee31681b5e4fd6 fcd7bbee8d03bf97 c1d18ee8022d2ac0 c619ae54df9ee39f")]
+    [InlineData("norinori", "97011e6610473017 3aea0392e9fabf4b 281bcaab32d8fe4b d5c5d6122cd85b9d")]
     public void Seeds_keep_their_puzzles(string name, string expected)
     {
         var hashes = new[] { (1, 1UL), (3, 12345UL), (7, ulong.MaxValue), (10, 0UL) }

@@ -3,18 +3,32 @@ using MiniMaxSharp.Tasks;
 namespace MiniMaxSharp.Tests.Tasks;
 
 /// <summary>Answers that no rule can pass, made from the right one: four kinds for every task and more of its own.</summary>
-internal static class WrongAnswers
+internal static partial class WrongAnswers
 {
     internal static IReadOnlyList<string> For(TaskInstance instance)
     {
         var right = instance.Solution;
         return ["", "?!", $"{right} {right}", $"{right} \0", .. instance.Task switch
         {
+            "arrow_maze" => OfArrows(instance),
             "boolean_expressions" => OfSet(right, ["A", "B", "C"], "Z"),
-            "web_of_lies" => OfSet(right, [.. instance.Puzzle.ToJson()["known"]!.GetValue<string>().Split(' ')[..1]], "Zoe"),
+            "buggy_tables" => OfNumber(right.Replace(" ", "")),
+            "calcudoko" => OfLatinSquare(right),
+            "campsite" => OfMarks(right, "C", "."),
+            "cipher" => OfText(right),
+            "cryptarithm" => OfEquation(right),
             "dyck_language" => OfDyck(right),
+            "dyck_language_errors" => OfNumber(right),
+            "dyck_language_reasoning_errors" => OfSet(right, ["1", "2", "3"], "99"),
+            "futoshiki" => OfLatinSquare(right),
             "game_of_24" => Of24(right),
+            "goods_exchange" => OfPairs(right),
+            "kukurasu" => OfMarks(right, "1", "X"),
+            "math_path" => OfExpression(right),
+            "minesweeper" => OfCells(instance),
+            "norinori" => OfMarks(right, "1", "0"),
             "sudoku" => OfSudoku(right),
+            "web_of_lies" => OfSet(right, [.. instance.Puzzle.ToJson()["known"]!.GetValue<string>().Split(' ')[..1]], "Zoe"),
             "word_sorting" => OfSorting(right),
             _ => throw new ArgumentException($"No wrong answers are known for {instance.Task}."),
         }];
