@@ -182,6 +182,20 @@ public sealed class TaskContractTests
     [InlineData("word_sorting_mistake", "280009ea692f45e3 f7f76e7b75db816b f5e60f0655f4a230 9c119e41cbdb069b")]
     [InlineData("wordscapes", "fed1486775344468 01a6b88754e4b480 3ae51d5bddef8cfc e6f945cd371043d8")]
     [InlineData("zebra_puzzle", "f3f266e6a7312ed5 057ce07fd5ea913b b97162692942d925 14e328f21f569a4e")]
+    [InlineData("arrow_maze", "63e0e3791a15984c 9320600bef01408c 36052782a0902108 58dd76a380cad145")]
+    [InlineData("buggy_tables", "a644ba04a20af855 0998d00f6d56d7ac 5321aedff1e84043 3d038b9d6439dff2")]
+    [InlineData("calcudoko", "3cb9b84e3d7d70ce 0ae58e20711571d0 f47670adb10b4fd3 730129c28a8a16e2")]
+    [InlineData("campsite", "d426c74b3651dab0 faa52106ac391819 9d117ae1082c44ee 4b24c949b9b948ec")]
+    [InlineData("cipher", "eefc54a3179b7099 1e4dbcc2053a58a7 ad7d26765b3d60cc b21210c0956acade")]
+    [InlineData("cryptarithm", "cfb6945cb5926225 ae4063c1f3d038b4 e98bed2f4726ccd8 273190726744c4f3")]
+    [InlineData("dyck_language_errors", "f732cfb95b7e0fe4 c9b28d32d9cab708 34e80147a3c23a5c d2a189c9cb154565")]
+    [InlineData("dyck_language_reasoning_errors", "36d3ccac3e5ba917 999081e984ac0c1a e1c30ea3228c699a 23c849ef57fcb2f0")]
+    [InlineData("futoshiki", "2d89ecd0b8bac6ce 3f78ab904c39ee34 0635aa94f839233c 480e92de8bc7c991")]
+    [InlineData("goods_exchange", "d55e66376ceccf46 319fa48b921db47c 960fd793b004d405 6099b22219aa9d6c")]
+    [InlineData("kukurasu", "6afeb295f102a425 6efdb537e16b5ceb ef2a6309c5439de3 a1b6d4281f68aad8")]
+    [InlineData("math_path", "73a449c6fe495af4 688aaaa3cb9eeb55 1468934dfc8d386e 7d604479b0f3840a")]
+    [InlineData("minesweeper", "9bee31681b5e4fd6 fcd7bbee8d03bf97 c1d18ee8022d2ac0 c619ae54df9ee39f")]
+    [InlineData("norinori", "97011e6610473017 3aea0392e9fabf4b 281bcaab32d8fe4b d5c5d6122cd85b9d")]
     public void Seeds_keep_their_puzzles(string name, string expected)
     {
         var hashes = new[] { (1, 1UL), (3, 12345UL), (7, ulong.MaxValue), (10, 0UL) }
