@@ -3,19 +3,48 @@ using MiniMaxSharp.Tasks;
 namespace MiniMaxSharp.Tests.Tasks;
 
 /// <summary>Answers that no rule can pass, made from the right one: four kinds for every task and more of its own.</summary>
-internal static class WrongAnswers
+internal static partial class WrongAnswers
 {
     internal static IReadOnlyList<string> For(TaskInstance instance)
     {
         var right = instance.Solution;
         return ["", "?!", $"{right} {right}", $"{right} \0", .. instance.Task switch
         {
+            "arc_agi" => OfPicture(right),
+            "arrow_maze" => OfArrows(instance),
             "boolean_expressions" => OfSet(right, ["A", "B", "C"], "Z"),
-            "web_of_lies" => OfSet(right, [.. instance.Puzzle.ToJson()["known"]!.GetValue<string>().Split(' ')[..1]], "Zoe"),
+            "buggy_tables" => OfNumber(right.Replace(" ", "")),
+            "calcudoko" => OfLatinSquare(right),
+            "campsite" => OfMarks(right, "C", "."),
+            "cipher" => OfText(right),
+            "cryptarithm" => OfEquation(right),
             "dyck_language" => OfDyck(right),
+            "dyck_language_errors" => OfNumber(right),
+            "dyck_language_reasoning_errors" => OfSet(right, ["1", "2", "3"], "99"),
+            "futoshiki" => OfLatinSquare(right),
             "game_of_24" => Of24(right),
+            "goods_exchange" => OfPairs(right),
+            "kukurasu" => OfMarks(right, "1", "X"),
+            "math_path" => OfExpression(right),
+            "minesweeper" => OfCells(instance),
+            "norinori" => OfMarks(right, "1", "0"),
+            "number_wall" => OfWall(right),
+            "numbrix" => OfBoard(right),
+            "object_counting" => OfInteger(right),
+            "object_properties" => OfInteger(right),
+            "operation" => OfInteger(right.Replace(" ", "")),
+            "skyscraper_puzzle" => OfBoard(right),
+            "space_reasoning" => OfName(right),
+            "space_reasoning_tree" => OfSet(right, ["1", "2", "3"], "1000"),
+            "star_placement" => OfStars(right),
             "sudoku" => OfSudoku(right),
+            "survo" => OfBoard(right),
+            "time_sequence" => OfTimes(right),
+            "web_of_lies" => OfSet(right, [.. instance.Puzzle.ToJson()["known"]!.GetValue<string>().Split(' ')[..1]], "Zoe"),
             "word_sorting" => OfSorting(right),
+            "word_sorting_mistake" => OfStep(right),
+            "wordscapes" => OfBoard(right),
+            "zebra_puzzle" => OfTable(right),
             _ => throw new ArgumentException($"No wrong answers are known for {instance.Task}."),
         }];
     }

@@ -61,7 +61,10 @@ public interface IReasoningTask
     /// <exception cref="ArgumentException">The instance is of another task.</exception>
     string Demonstrate(TaskInstance instance, DemonstrationStyle style = DemonstrationStyle.Careful);
 
-    /// <summary>The puzzle written by <see cref="Puzzle.ToJson"/>.</summary>
+    /// <summary>
+    /// The puzzle written by <see cref="Puzzle.ToJson"/>. Where only a long search could tell whether it can be solved, that is left
+    /// to the solution, which <see cref="TaskRegistry.ReadLine"/> checks.
+    /// </summary>
     /// <exception cref="FormatException">It is not a well-formed, solvable puzzle of this task.</exception>
     Puzzle ReadPuzzle(JsonObject data);
 }

@@ -36,8 +36,8 @@ public abstract class ReasoningTask<TPuzzle> : IReasoningTask
     /// <summary>The compact prompt.</summary>
     protected abstract string Compact(TPuzzle puzzle);
 
-    /// <summary>The steps from the puzzle to the solution in compact words.</summary>
-    protected abstract string Reason(TPuzzle puzzle, string solution);
+    /// <summary>The steps from the puzzle to the solution in compact words; without an override the demonstration shows none.</summary>
+    protected virtual string Reason(TPuzzle puzzle, string solution) => ResponseFormat.QuickThought;
 
     /// <summary>The rules. The answer is trimmed and of bounded length; anything may stand in it.</summary>
     protected abstract Verdict Check(TPuzzle puzzle, string answer);
