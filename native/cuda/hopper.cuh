@@ -65,7 +65,7 @@ static_assert(sizeof(State) == sizeof(Barrier));
 
 struct Load {
   void* shared;
-  const TensorMap* map;
+  TensorMap map;  // a copy: its thread may have ended
   Barrier* barrier;
   int at[3];
 };
@@ -80,8 +80,8 @@ inline void finish_phase(State& s) {
   mm::shim::note_progress();
 }
 
-inline void arrive(Load load) {
-  const TensorMap& m = *load.map;
+inline void arrive(const Load& load) {
+  const TensorMap& m = load.map;
   int64_t bytes = 0;
   for (int z = 0; z < m.box[2]; z++) {
     for (int y = 0; y < m.box[1]; y++) {
@@ -136,7 +136,7 @@ inline void barrier_wait(Barrier* barrier, unsigned parity) {
 }
 inline void load_box(void* shared, const TensorMap* map, Barrier* barrier, int x, int y, int z) {
   if (reinterpret_cast<uintptr_t>(shared) % kAtomBytes != 0) abort();
-  shim_hopper::loads.push_back({shared, map, barrier, {x, y, z}});
+  shim_hopper::loads.push_back({shared, *map, barrier, {x, y, z}});
 }
 inline void prefetch(const TensorMap*) {}
 inline void copy_async_arrive(Barrier* barrier) {
