@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests: formatting, native (Release, and with address and undefined-behaviour sanitizers), a compile for arm64,
-# managed, the trimmed tool. Ends with "tests: N passed, N failed, N skipped" and a status other than 0 on any failure.
+# All tests: formatting, native (Release, and with address and undefined-behaviour sanitizers), a compile for arm64, the CUDA
+# backend on the host shim and through nvcc, managed, the trimmed tool. Ends with "tests: N passed, N failed, N skipped" and a status other than 0 on any failure.
 set -uo pipefail
 cd "$(dirname "$0")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDTERMINALLOGGER=off
@@ -68,7 +68,7 @@ fi
 
 say "Formatting"
 if need clang-format clang-format; then
-  check "clang-format" bash -c 'git ls-files "native/*.h" "native/*.cpp" "native/*.c" | grep -v "\.g\." | xargs clang-format --dry-run --Werror'
+  check "clang-format" bash -c 'git ls-files "native/*.h" "native/*.cpp" "native/*.c" "native/*.cu" "native/*.cuh" | grep -v "\.g\." | xargs clang-format --dry-run --Werror'
 else
   skip "clang-format is not installed"
 fi
@@ -101,6 +101,8 @@ if [ -f "$shim" ]; then
   for order in forward reverse random; do
     run_native "shim-$order" artifacts/native-release MINIMAX_CUDA_LIBRARY="$shim" MINIMAX_TEST_TARGET=cuda MINIMAX_SHIM_ORDER=$order
   done
+  run_native shim-hopper artifacts/native-release MINIMAX_CUDA_LIBRARY="$shim" MINIMAX_TEST_TARGET=cuda MINIMAX_SHIM_ORDER=random \
+    MINIMAX_SHIM_CAPABILITY=90 GTEST_FILTER='Lightning*:Experts*'
 else
   skip "the host shim was not built"
 fi
@@ -108,8 +110,13 @@ fi
 say "CUDA backend, compiled for sm_80 and sm_90a"
 nvcc=$(find_nvcc)
 if [ -n "$nvcc" ]; then
+  rm -rf artifacts/cuda  # so that the log is of all kernels
   check "cuda: build" bash -c 'cmake -S . -B artifacts/cuda -DMINIMAX_CUDA=ON -DMINIMAX_TESTS=OFF -DMINIMAX_BENCHMARKS=OFF && cmake --build artifacts/cuda -j "$(nproc)" --target minimax_cuda12'
-  check "cuda: no kernel spills" bash -c '"$0/cuobjdump" -res-usage artifacts/cuda/native/cuda/libminimax_cuda12.so >"$1" 2>&1; grep -q " REG:" "$1" && ! grep -E "STACK:[1-9]" "$1"' "$nvcc" "$out/cuda-resources.log"
+  check "cuda: no kernel spills" bash -c 'grep -q "0 bytes spill stores" "$0" && ! grep -E "[1-9][0-9]* bytes spill|serialized" "$0"' "$out/cuda--build.log"
+  check "cuda: Hopper's kernels use its instructions" bash -c '
+    for kernel in lightning_sm90 gemm_sm90; do
+      "$0/cuobjdump" -sass "artifacts/cuda/native/cuda/CMakeFiles/minimax_cuda_sm90.dir/$kernel.cu.o" >"$1/$kernel.sass" && grep -q HGMMA "$1/$kernel.sass" && grep -q UTMALDG "$1/$kernel.sass" && ! grep -E "\b(LDL|STL)\b" "$1/$kernel.sass" || exit 1
+    done' "$nvcc" "$out"
   check "cuda: loads where there is no driver" env MINIMAX_CUDA_LIBRARY="$PWD/artifacts/cuda/native/cuda/libminimax_cuda12.so" artifacts/native-release/native/tests/cuda_test --gtest_filter='CudaLibrary.*'
 else
   skip "neither nvcc nor ../shared/setup-cuda.sh is here: the CUDA code was not compiled for GPUs"
@@ -142,12 +149,19 @@ if [ $status -ne 0 ] && { [ $counted = 0 ] || [ $failed = 0 ]; }; then
   failed=$((failed + 1)); echo "FAILED: dotnet test"; tail -n 40 "$out/dotnet-test.log"
 fi
 
+if [ -f "$shim" ]; then
+  # Those that are quick there; MINIMAX_CUDA_LIBRARY=FILE dotnet test runs all of them on a GPU.
+  check "shim: managed tests" env MINIMAX_CUDA_LIBRARY="$shim" dotnet test -c Release interop-tests --no-build \
+    --filter 'FullyQualifiedName~DecodeGraphTests|FullyQualifiedName~DeviceTests|FullyQualifiedName~FiniteDifferenceTests|FullyQualifiedName~GoldenTests'
+fi
+
 say "Trimmed tool"
 rm -rf artifacts/publish
 check "trimmed publish" dotnet publish -c Release managed/MiniMaxSharp.Cli -r linux-x64 --self-contained -p:PublishTrimmed=true -o artifacts/publish
 check "trimmed tool stays under 40 MiB" bash -c '[ "$(du -sb --exclude="*.pdb" --exclude="*.xml" artifacts/publish | cut -f1)" -lt 41943040 ]'
 check "trimmed tool: doctor" artifacts/publish/minimax doctor
 check "trimmed tool: goldens" artifacts/publish/minimax check --goldens interop-tests/goldens
+[ -f "$shim" ] && check "trimmed tool: goldens on the shim" env MINIMAX_CUDA_LIBRARY="$shim" artifacts/publish/minimax check --goldens interop-tests/goldens --device cuda
 check "trimmed tool: serve" env MINIMAX_TOOL="$PWD/artifacts/publish/minimax" dotnet test -c Release interop-tests --no-build --filter FullyQualifiedName~ServeCommandTests
 
 printf '\ntests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -152,8 +152,14 @@ void destroy(Recording* recording) { check(cudaGraphExecDestroy(graph(recording)
 TensorMap make_tensor_map(const TensorShape& shape) {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found;
+#if CUDART_VERSION >= 12050
+  check(
+      cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000, cudaEnableDefault, &found),
+      "looking for tensor maps");
+#else
   check(cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &found),
         "looking for tensor maps");
+#endif
   if (found != cudaDriverEntryPointSuccess)
     fail(MM_STATUS_UNSUPPORTED, "the NVIDIA driver has no tensor maps");
   const cuuint64_t sizes[3] = {static_cast<cuuint64_t>(shape.sizes[0]),
