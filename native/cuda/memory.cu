@@ -3,6 +3,7 @@
 // finalizer may release.
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
@@ -15,7 +16,7 @@ namespace mm::cuda {
 class Pool {
  public:
   bool of_graph = false;
-  std::unordered_map<int64_t, std::vector<void*>> cache;  // size -> free blocks
+  std::map<int64_t, std::vector<void*>> cache;  // size -> free blocks
 };
 
 namespace {
@@ -90,14 +91,18 @@ void destroy_pool(Pool* pool) {
 void* allocate(Context& context, int64_t bytes) {
   MM_REQUIRE(bytes >= 0 && bytes <= int64_t{1} << 46, "cannot allocate %lld bytes",
              static_cast<long long>(bytes));
-  const int64_t size = block_size(bytes);
+  int64_t size = block_size(bytes);
   Books& b = books();
   std::lock_guard lock(b.mutex);
+  // The smallest that is large enough, if it is not twice as large.
+  auto& cache = context.pool->cache;
+  auto found = cache.lower_bound(size);
   void* pointer = nullptr;
-  if (auto found = context.pool->cache.find(size);
-      found != context.pool->cache.end() && !found->second.empty()) {
+  if (found != cache.end() && found->first < 2 * size) {
+    size = found->first;
     pointer = found->second.back();
     found->second.pop_back();
+    if (found->second.empty()) cache.erase(found);
     b.cached_bytes -= size;
   } else {
     pointer = malloc_device(size);

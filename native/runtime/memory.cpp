@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -17,8 +18,8 @@ constexpr int64_t kLargest = int64_t{1} << 46;
 
 struct Blocks {
   std::mutex mutex;
-  std::unordered_map<void*, int64_t> live;                // pointer -> size of its block
-  std::unordered_map<int64_t, std::vector<void*>> cache;  // size -> free blocks
+  std::unordered_map<void*, int64_t> live;      // pointer -> size of its block
+  std::map<int64_t, std::vector<void*>> cache;  // size -> free blocks
   int64_t live_bytes = 0;
   int64_t peak_bytes = 0;  // most that was live since the cache was last emptied
   int64_t cached_bytes = 0;
@@ -56,13 +57,18 @@ void* aligned_memory(int64_t bytes) {
 
 void* allocate(int64_t bytes) {
   MM_REQUIRE(bytes >= 0 && bytes <= kLargest, "cannot allocate %lld bytes", static_cast<long long>(bytes));
-  const int64_t size = block_size(bytes);
+  int64_t size = block_size(bytes);
   Blocks& b = blocks();
   std::lock_guard lock(b.mutex);
+  // The smallest that is large enough, if it is not twice as large: batches of ever other sizes then share
+  // blocks.
+  auto found = b.cache.lower_bound(size);
   void* pointer = nullptr;
-  if (auto found = b.cache.find(size); found != b.cache.end() && !found->second.empty()) {
+  if (found != b.cache.end() && found->first < 2 * size) {
+    size = found->first;
     pointer = found->second.back();
     found->second.pop_back();
+    if (found->second.empty()) b.cache.erase(found);
     b.cached_bytes -= size;
   } else {
     pointer = std::aligned_alloc(kAlignment, static_cast<size_t>(size));
@@ -87,8 +93,8 @@ bool release(void* pointer) {
   b.live_bytes -= size;
   b.cache[size].push_back(pointer);
   b.cached_bytes += size;
-  // Batches of ever other sizes leave blocks that are never asked for again: start over before they outgrow
-  // the work.
+  // Work that has ended leaves blocks that are never asked for again: start over before they outgrow what
+  // goes on.
   if (b.cached_bytes > 2 * b.peak_bytes) trim(b);
   return true;
 }
