@@ -7,7 +7,15 @@ using MiniMaxSharp.Tests.Support;
 
 namespace MiniMaxSharp.Tests.Training;
 
+/// <summary>Run after the other tests, as a process that shares the machine with them may end before a signal reaches it.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class MainJobCollection
+{
+    public const string Name = "Main job";
+}
+
 /// <summary>The main job, much shortened, as a process: what it leaves, and that kill -9 does not change where it ends.</summary>
+[Collection(MainJobCollection.Name)]
 public sealed partial class MainJobTests
 {
     private static readonly string[] s_short =
