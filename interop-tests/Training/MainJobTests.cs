@@ -7,15 +7,7 @@ using MiniMaxSharp.Tests.Support;
 
 namespace MiniMaxSharp.Tests.Training;
 
-/// <summary>Run after the other tests, as a process that shares the machine with them may end before a signal reaches it.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class MainJobCollection
-{
-    public const string Name = "Main job";
-}
-
 /// <summary>The main job, much shortened, as a process: what it leaves, and that kill -9 does not change where it ends.</summary>
-[Collection(MainJobCollection.Name)]
 public sealed partial class MainJobTests
 {
     private static readonly string[] s_short =
@@ -129,7 +121,8 @@ public sealed partial class MainJobTests
     private static Process Start(string runs, params string[] more)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "LogicReasoner.dll");
-        var start = new ProcessStartInfo("dotnet", [program, "--runs", runs, .. s_short, .. more])
+        // A shell that runs the tests in the background has Ctrl-C ignored, by what they start too.
+        var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", program, "--runs", runs, .. s_short, .. more])
         {
             RedirectStandardOutput = true,
             WorkingDirectory = Repository.Root,

@@ -71,8 +71,11 @@ __device__ __forceinline__ T* shared_memory() {
 #endif
 }
 
-// Over the warp, in a fixed order; every thread gets the result.
-__device__ __forceinline__ float warp_sum(float x) {
+__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+// Over the warp, in a fixed order; every thread gets the result. Losses sum in double, as large parts cancel.
+template <typename T>
+__device__ __forceinline__ T warp_sum(T x) {
 #pragma unroll
   for (int mask = 16; mask > 0; mask >>= 1) x += __shfl_xor_sync(0xffffffffu, x, mask);
   return x;
@@ -84,13 +87,13 @@ __device__ __forceinline__ float warp_max(float x) {
 }
 
 // Over a block of Threads threads, in a fixed order; every thread gets the result. `scratch` is Threads / 32
-// floats of shared memory; the barriers also order what was written to shared memory before.
-template <int Threads>
-__device__ __forceinline__ float block_sum(float x, float* scratch) {
+// values of shared memory; the barriers also order what was written to shared memory before.
+template <int Threads, typename T>
+__device__ __forceinline__ T block_sum(T x, T* scratch) {
   x = warp_sum(x);
   if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
   __syncthreads();
-  x = threadIdx.x % 32 < Threads / 32 ? scratch[threadIdx.x % 32] : 0.0f;
+  x = threadIdx.x % 32 < Threads / 32 ? scratch[threadIdx.x % 32] : T{0};
   __syncthreads();
   return warp_sum(x);
 }

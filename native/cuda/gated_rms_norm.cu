@@ -52,7 +52,9 @@ __global__ void __launch_bounds__(kRowThreads, 2) forward_kernel(const mm_gated_
 
 template <int Threads, typename T, typename W, bool Aligned>
 struct Backward {
-  static constexpr int N = kRun<T>;
+  using Element = T;
+  static constexpr int N = kRun<T>, kThreads = Threads;
+  static constexpr bool kAligned = Aligned;
   struct Inputs {
     Run<T> x, gate, dy;
   };
@@ -102,42 +104,6 @@ struct Backward {
   }
 };
 
-// sums [groups, width]: each group's part of dw, or null.
-template <int Threads, typename T, typename W, bool Aligned>
-__global__ void __launch_bounds__(kRowThreads, 1)
-    backward_kernel(const mm_gated_rms_norm_backward_params p, float* sums, int64_t rows_each) {
-  constexpr int N = kRun<T>;
-  using Row = Backward<Threads, T, W, Aligned>;
-  const int64_t first = Group<Threads>::index() * rows_each, end = min(p.rows, first + rows_each);
-  if (first >= p.rows) return;
-  float* part = sums ? sums + Group<Threads>::index() * p.width : nullptr;
-  float dw[kSlots<T, Aligned>][N] = {};
-  for (int64_t r = first; r < end; r++) {
-    const Row row = {p, r, p.rstd[r]};
-    typename Row::Inputs kept[kSlots<T, Aligned>];
-    float dots = 0;
-    for_runs<Threads, T, Aligned>(
-        p.width,
-        [&](int k, int64_t j) {
-          kept[k] = row.inputs(j);
-          dots += row.dot(kept[k], j, dw[k]);
-        },
-        [&](int64_t j) {
-          float beyond[N] = {};
-          if (part && r > first) read_part(part + j, p.width - j, beyond);
-          dots += row.dot(row.inputs(j), j, beyond);
-          if (part) write_part(part + j, p.width - j, beyond);
-        });
-    const float mean = Group<Threads>::sum(dots) / static_cast<float>(p.width);
-    for_runs<Threads, T, Aligned>(
-        p.width, [&](int k, int64_t j) { row.finish(kept[k], j, mean); },
-        [&](int64_t j) { row.finish(row.inputs(j), j, mean); });
-  }
-  if (!part) return;
-  for_runs<Threads, T, Aligned>(
-      p.width, [&](int k, int64_t j) { write_part(part + j, p.width - j, dw[k]); }, [](int64_t) {});
-}
-
 }  // namespace
 
 void gated_rms_norm_forward(Context& context, const mm_gated_rms_norm_forward_params& p) {
@@ -151,12 +117,14 @@ void gated_rms_norm_forward(Context& context, const mm_gated_rms_norm_forward_pa
 void gated_rms_norm_backward(Context& context, const mm_gated_rms_norm_backward_params& p) {
   const int64_t each = p.dweight ? kRowsPerSum : 1, groups = ceil_div(p.rows, each);
   Workspace<float> sums(context, p.dweight ? groups * p.width : 0);
-  with_row_shape(p.width, p.dtype, p.weight_dtype, aligned(p.x, p.gate, p.weight, p.dy, p.dx, p.dgate),
-                 [&]<int Threads, typename T, typename W, bool Aligned>() {
-                   launch(context, "gated_rms_norm_backward", backward_kernel<Threads, T, W, Aligned>,
-                          row_grid<Threads>(p.rows, each), kRowThreads, 0, p,
-                          p.dweight ? static_cast<float*>(sums) : nullptr, each);
-                 });
+  with_row_shape(
+      p.width, p.dtype, p.weight_dtype, aligned(p.x, p.gate, p.weight, p.dy, p.dx, p.dgate),
+      [&]<int Threads, typename T, typename W, bool Aligned>() {
+        launch(context, "gated_rms_norm_backward",
+               row_backward_kernel<Backward<Threads, T, W, Aligned>, mm_gated_rms_norm_backward_params>,
+               row_grid<Threads>(p.rows, each), kRowThreads, 0, p,
+               p.dweight ? static_cast<float*>(sums) : nullptr, each);
+      });
   if (p.dweight && p.rows > 0) add_row_sums(context, sums, groups, p.width, p.dweight, p.dweight_dtype);
 }
 

@@ -1,4 +1,4 @@
-// The experts' products on Hopper: those of gemm.cuh, of bf16, with wgmma.
+// The experts' products on Hopper: those of product.cuh, of bf16, with wgmma.
 //
 // Blocks stay and take tile after tile of all experts' (128 x 256, depth 64 a stage, four stages). A
 // warpgroup feeds: what lies in rows as it is needed by TMA, rows that are gathered by asynchronous copies;

@@ -138,7 +138,6 @@ inline void load_box(void* shared, const TensorMap* map, Barrier* barrier, int x
   if (reinterpret_cast<uintptr_t>(shared) % kAtomBytes != 0) abort();
   shim_hopper::loads.push_back({shared, *map, barrier, {x, y, z}});
 }
-inline void prefetch(const TensorMap*) {}
 inline void copy_async_arrive(Barrier* barrier) {
   mm::shim::copy_async_commit();
   mm::shim::copy_async_wait(0);
@@ -189,9 +188,6 @@ __device__ __forceinline__ void load_box(void* shared, const TensorMap* map, Bar
 __device__ __forceinline__ void copy_async_arrive(Barrier* barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier))
                : "memory");
-}
-__device__ __forceinline__ void prefetch(const TensorMap* map) {
-  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
 }
 
 #endif

@@ -7,7 +7,6 @@
 // as zeros, as the host does not know them.
 #include "cuda/gemm.h"
 #include "cuda/ops.h"
-#include "cuda/sums.cuh"
 
 namespace mm::cuda {
 namespace {

@@ -5,7 +5,6 @@
 // kLayers at a time.
 #include "cuda/moe.cuh"
 #include "cuda/ops.h"
-#include "cuda/sums.cuh"
 
 namespace mm::cuda {
 namespace {

@@ -1,7 +1,6 @@
 // The policy losses of the report, equations 1 to 7: one gradient, weight mask A, and each method's own
 // value. A thread a token; the sums of the blocks are added by one block in a fixed order.
 #include "cuda/ops.h"
-#include "cuda/sums.cuh"
 
 namespace mm::cuda {
 namespace {

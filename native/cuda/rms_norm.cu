@@ -63,7 +63,9 @@ __global__ void __launch_bounds__(kRowThreads, 2) forward_kernel(const mm_rms_no
 
 template <int Threads, typename T, typename W, bool Aligned>
 struct Backward {
-  static constexpr int N = kRun<T>;
+  using Element = T;
+  static constexpr int N = kRun<T>, kThreads = Threads;
+  static constexpr bool kAligned = Aligned;
   struct Inputs {
     Run<T> s, dy;
   };
@@ -112,42 +114,6 @@ struct Backward {
   }
 };
 
-// sums [groups, width]: each group's part of dw, or null.
-template <int Threads, typename T, typename W, bool Aligned>
-__global__ void __launch_bounds__(kRowThreads, 1)
-    backward_kernel(const mm_rms_norm_backward_params p, float* sums, int64_t rows_each) {
-  constexpr int N = kRun<T>;
-  using Row = Backward<Threads, T, W, Aligned>;
-  const int64_t first = Group<Threads>::index() * rows_each, end = min(p.rows, first + rows_each);
-  if (first >= p.rows) return;
-  float* part = sums ? sums + Group<Threads>::index() * p.width : nullptr;
-  float dw[kSlots<T, Aligned>][N] = {};
-  for (int64_t r = first; r < end; r++) {
-    const Row row = {p, r, p.rstd[r]};
-    typename Row::Inputs kept[kSlots<T, Aligned>];
-    float dots = 0;
-    for_runs<Threads, T, Aligned>(
-        p.width,
-        [&](int k, int64_t j) {
-          kept[k] = row.inputs(j);
-          dots += row.dot(kept[k], j, dw[k]);
-        },
-        [&](int64_t j) {
-          float beyond[N] = {};
-          if (part && r > first) read_part(part + j, p.width - j, beyond);
-          dots += row.dot(row.inputs(j), j, beyond);
-          if (part) write_part(part + j, p.width - j, beyond);
-        });
-    const float mean = Group<Threads>::sum(dots) / static_cast<float>(p.width);
-    for_runs<Threads, T, Aligned>(
-        p.width, [&](int k, int64_t j) { row.finish(kept[k], j, mean); },
-        [&](int64_t j) { row.finish(row.inputs(j), j, mean); });
-  }
-  if (!part) return;
-  for_runs<Threads, T, Aligned>(
-      p.width, [&](int k, int64_t j) { write_part(part + j, p.width - j, dw[k]); }, [](int64_t) {});
-}
-
 }  // namespace
 
 void rms_norm_forward(Context& context, const mm_rms_norm_forward_params& p) {
@@ -163,7 +129,8 @@ void rms_norm_backward(Context& context, const mm_rms_norm_backward_params& p) {
   Workspace<float> sums(context, p.dweight ? groups * p.width : 0);
   with_row_shape(p.width, p.dtype, p.weight_dtype, aligned(p.sum, p.weight, p.dy, p.dsum, p.dx, p.dbranch),
                  [&]<int Threads, typename T, typename W, bool Aligned>() {
-                   launch(context, "rms_norm_backward", backward_kernel<Threads, T, W, Aligned>,
+                   launch(context, "rms_norm_backward",
+                          row_backward_kernel<Backward<Threads, T, W, Aligned>, mm_rms_norm_backward_params>,
                           row_grid<Threads>(p.rows, each), kRowThreads, 0, p,
                           p.dweight ? static_cast<float*>(sums) : nullptr, each);
                  });

@@ -65,6 +65,44 @@ __device__ __forceinline__ void write_part(float* part, int64_t left, const floa
   }
 }
 
+// Backward of a norm, row after row of a group's. Row{p, r, rstd} has inputs(j), dot(inputs, j, dw) and
+// finish(inputs, j, mean); sums [groups, width]: each group's part of dw, or null.
+template <typename Row, typename Params>
+__global__ void __launch_bounds__(kRowThreads, 1)
+    row_backward_kernel(const Params p, float* sums, int64_t rows_each) {
+  using T = typename Row::Element;
+  constexpr int N = kRun<T>, Threads = Row::kThreads;
+  constexpr bool Aligned = Row::kAligned;
+  const int64_t first = Group<Threads>::index() * rows_each, end = min(p.rows, first + rows_each);
+  if (first >= p.rows) return;
+  float* part = sums ? sums + Group<Threads>::index() * p.width : nullptr;
+  float dw[kSlots<T, Aligned>][N] = {};
+  for (int64_t r = first; r < end; r++) {
+    const Row row = {p, r, p.rstd[r]};
+    typename Row::Inputs kept[kSlots<T, Aligned>];
+    float dots = 0;
+    for_runs<Threads, T, Aligned>(
+        p.width,
+        [&](int k, int64_t j) {
+          kept[k] = row.inputs(j);
+          dots += row.dot(kept[k], j, dw[k]);
+        },
+        [&](int64_t j) {
+          float beyond[N] = {};
+          if (part && r > first) read_part(part + j, p.width - j, beyond);
+          dots += row.dot(row.inputs(j), j, beyond);
+          if (part) write_part(part + j, p.width - j, beyond);
+        });
+    const float mean = Group<Threads>::sum(dots) / static_cast<float>(p.width);
+    for_runs<Threads, T, Aligned>(
+        p.width, [&](int k, int64_t j) { row.finish(kept[k], j, mean); },
+        [&](int64_t j) { row.finish(row.inputs(j), j, mean); });
+  }
+  if (!part) return;
+  for_runs<Threads, T, Aligned>(
+      p.width, [&](int k, int64_t j) { write_part(part + j, p.width - j, dw[k]); }, [](int64_t) {});
+}
+
 // dweight += the sum over `count` rows of `sums` [count, width]: 32 columns a block, eight stretches of rows
 // each, added in order.
 template <typename W>

@@ -10,8 +10,6 @@ namespace mm::cuda {
 template <typename T>
 constexpr int kRun = 16 / static_cast<int>(sizeof(T));
 
-__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
-
 // A run of T as it is stored.
 template <typename T>
 struct Run {

@@ -37,8 +37,6 @@ __device__ __forceinline__ void store(const Group<T>& group, T* row, int64_t i, 
   }
 }
 
-__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
-
 // 1 - c is the sigmoid of -x: no digits are lost where c is near 1.
 struct Mix {
   __device__ explicit Mix(float x) : shared(sigmoid(x)), sparse(sigmoid(-x)) {}

@@ -1,7 +1,6 @@
 // Log-probability of a target and entropy of each row of logits, and their gradient. Forward: a block a row,
 // in two passes. Backward: elementwise, a block for kPiece words of a row.
 #include "cuda/ops.h"
-#include "cuda/sums.cuh"
 
 namespace mm::cuda {
 namespace {

@@ -41,8 +41,7 @@ const char* isa_name(mm_isa isa) {
 }  // namespace mm
 
 mm_status mm_context_create(const mm_context_create_params* params, mm_context** context) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded("mm_context_create", [&] {
+  return mm::passed("mm_context_create", [&](mm_status& status) {
     MM_REQUIRE(params, "params is null");
     MM_REQUIRE(context, "context is null");
     *context = nullptr;
@@ -57,17 +56,14 @@ mm_status mm_context_create(const mm_context_create_params* params, mm_context**
     status = backend->create(params->device_index, context);
     if (status == MM_STATUS_OK) (*context)->backend = backend;
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 mm_status mm_device_count(mm_device_kind device, int32_t* count) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded("mm_device_count", [&] {
+  return mm::passed("mm_device_count", [&](mm_status& status) {
     MM_REQUIRE(count, "count is null");
     *count = device == MM_DEVICE_KIND_CPU;
     if (device == MM_DEVICE_KIND_CUDA) status = mm::cuda_backend()->device_count(count);
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 mm_status mm_context_destroy(mm_context* context) {
@@ -79,12 +75,10 @@ mm_status mm_context_destroy(mm_context* context) {
 }
 
 mm_status mm_context_synchronize(mm_context* context) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded("mm_context_synchronize", [&] {
+  return mm::passed("mm_context_synchronize", [&](mm_status& status) {
     mm::Hold hold(context);
     status = context->backend->synchronize(context);
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 mm_status mm_context_isa(mm_context* context, mm_isa* isa) {
@@ -102,23 +96,19 @@ mm_status mm_context_describe(mm_context* context, const char** text) {
 }
 
 mm_status mm_memory_allocate(mm_context* context, int64_t bytes, void** pointer) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded("mm_memory_allocate", [&] {
+  return mm::passed("mm_memory_allocate", [&](mm_status& status) {
     MM_REQUIRE(context && pointer, "context or pointer is null");
     *pointer = nullptr;
     status = context->backend->allocate(context, bytes, pointer);
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 mm_status mm_memory_allocate_host(mm_context* context, int64_t bytes, void** pointer) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded("mm_memory_allocate_host", [&] {
+  return mm::passed("mm_memory_allocate_host", [&](mm_status& status) {
     MM_REQUIRE(context && pointer, "context or pointer is null");
     *pointer = nullptr;
     status = context->backend->allocate_host(context, bytes, pointer);
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 mm_status mm_memory_free(void* pointer) {
@@ -130,12 +120,10 @@ mm_status mm_memory_free(void* pointer) {
 }
 
 mm_status mm_memory_trim(void) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded("mm_memory_trim", [&] {
+  return mm::passed("mm_memory_trim", [&](mm_status& status) {
     mm::trim();
     if (const mm::Backend* cuda = mm::loaded_cuda_backend()) status = cuda->trim();
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 int64_t mm_memory_live_bytes(void) {
@@ -149,25 +137,21 @@ int64_t mm_memory_cached_bytes(void) {
 }
 
 mm_status mm_memory_copy(mm_context* context, void* destination, const void* source, int64_t bytes) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded("mm_memory_copy", [&] {
+  return mm::passed("mm_memory_copy", [&](mm_status& status) {
     mm::Hold hold(context);
     MM_REQUIRE(bytes >= 0, "%lld bytes", static_cast<long long>(bytes));
     MM_REQUIRE(bytes == 0 || (destination && source), "destination or source is null");
     status = context->backend->copy(context, destination, source, bytes);
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 mm_status mm_memory_zero(mm_context* context, void* destination, int64_t bytes) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded("mm_memory_zero", [&] {
+  return mm::passed("mm_memory_zero", [&](mm_status& status) {
     mm::Hold hold(context);
     MM_REQUIRE(bytes >= 0, "%lld bytes", static_cast<long long>(bytes));
     MM_REQUIRE(bytes == 0 || destination, "destination is null");
     status = context->backend->zero(context, destination, bytes);
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 namespace {
@@ -175,12 +159,10 @@ namespace {
 // A call of a graph, or of the context that records one.
 template <typename F>
 mm_status held(const char* name, mm_context* context, F&& body) {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = mm::guarded(name, [&] {
+  return mm::passed(name, [&](mm_status& status) {
     mm::Hold hold(context);
     status = body(*context->backend);
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 }  // namespace

@@ -31,13 +31,20 @@ class Hold {
   mm_context* context_;
 };
 
+// Runs the body, which may leave the status of a backend's function there, whose message is in place.
+template <typename F>
+mm_status passed(const char* name, F&& body) {
+  mm_status status = MM_STATUS_OK;
+  const mm_status outer = guarded(name, [&] { body(status); });
+  return outer == MM_STATUS_OK ? status : outer;
+}
+
 // One operation of the ABI: null checks, struct_size, the guard, the operation's own `check` (throws), and
 // then the backend's function, whose message is already in place if it fails.
 template <typename Params>
 mm_status call(const char* name, mm_context* context, const Params* params, void (*check)(const Params&),
                mm_status (*Backend::*operation)(mm_context*, const Params*)) noexcept {
-  mm_status status = MM_STATUS_OK;
-  const mm_status outer = guarded(name, [&] {
+  return passed(name, [&](mm_status& status) {
     Hold hold(context);
     MM_REQUIRE(params, "params is null");
     MM_REQUIRE(params->struct_size == static_cast<int64_t>(sizeof(Params)),
@@ -46,7 +53,6 @@ mm_status call(const char* name, mm_context* context, const Params* params, void
     check(*params);
     status = (context->backend->*operation)(context, params);
   });
-  return outer == MM_STATUS_OK ? status : outer;
 }
 
 inline bool is_float(mm_dtype dtype) { return dtype == MM_DTYPE_F32 || dtype == MM_DTYPE_BF16; }

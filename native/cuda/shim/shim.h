@@ -38,12 +38,6 @@ struct alignas(8) uint2 {
 struct alignas(16) uint4 {
   uint32_t x, y, z, w;
 };
-struct alignas(8) int2 {
-  int32_t x, y;
-};
-struct alignas(16) int4 {
-  int32_t x, y, z, w;
-};
 inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
@@ -90,7 +84,6 @@ T exchange(T value, int from) {
 
 inline void __syncthreads() { mm::shim::block_barrier(); }
 inline void __syncwarp(unsigned = 0xffffffffu) { mm::shim::warp_barrier(); }
-inline void __threadfence() {}
 
 template <typename T>
 T __shfl_sync(unsigned, T value, int lane) {
@@ -126,8 +119,6 @@ unsigned __match_any_sync(unsigned, T value) {
   for (int i = 0; i < 32; i++) bits |= static_cast<unsigned>(all[i] == value) << i;
   return bits;
 }
-inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) == 0xffffffffu; }
 
 template <typename T>
 T atomicAdd(T* address, T value) {
@@ -135,23 +126,7 @@ T atomicAdd(T* address, T value) {
   *address = old + value;
   return old;
 }
-template <typename T>
-T atomicMax(T* address, T value) {
-  const T old = *address;
-  *address = old > value ? old : value;
-  return old;
-}
-template <typename T>
-T atomicExch(T* address, T value) {
-  const T old = *address;
-  *address = value;
-  return old;
-}
 
-template <typename T>
-T __ldg(const T* address) {
-  return *address;
-}
 inline uint32_t __float_as_uint(float x) {
   uint32_t y;
   memcpy(&y, &x, 4);
@@ -162,17 +137,10 @@ inline float __uint_as_float(uint32_t x) {
   memcpy(&y, &x, 4);
   return y;
 }
-inline int __float_as_int(float x) { return static_cast<int>(__float_as_uint(x)); }
-inline float __int_as_float(int x) { return __uint_as_float(static_cast<uint32_t>(x)); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
-inline int __clz(int x) { return x ? __builtin_clz(static_cast<unsigned>(x)) : 32; }
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
-inline float __expf(float x) { return std::exp(x); }
-inline float __logf(float x) { return std::log(x); }
-inline float __fdividef(float x, float y) { return x / y; }
 inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
 inline float __fmul_rn(float x, float y) { return x * y; }
-inline float __fadd_rn(float x, float y) { return x + y; }
 using std::max;
 using std::min;
