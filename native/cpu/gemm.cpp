@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kDepth = 256;            // depth of a packed block
 constexpr int64_t kRows = 40 * kTileRows;  // rows of a task at most: the packed A stays in the second cache
-constexpr int64_t kColumns = 12 * kTileColumns;  // columns of a task at most
+constexpr int64_t kColumns = 32 * kTileColumns;  // columns of a task at most
 constexpr float kInt8Unit = 1 << 24;             // what packed int8 stand for
 constexpr int64_t kWorthATask = 1 << 17;  // multiply-adds below which splitting costs more than it gives
 
@@ -42,29 +42,52 @@ inline vfloat load_words(const T* row, int64_t k, int64_t left) {
   }
 }
 
+// A whole square, kLanes words of as many rows, transposed in registers; unrolled, or it would go through
+// memory.
+template <bool Pairs, typename T>
+inline void pack_square(const T* const* rows, int64_t k, int width, float* out) {
+  vfloat square[kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; i++) square[i] = load_words<Pairs>(rows[i], k, kLanes * kStep<Pairs>);
+  transpose_square(square);
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; i++) store(out + i * width, square[i]);
+}
+
+// One that sticks out over the rows (those are null), the depth or the panel.
+template <bool Pairs, typename T>
+void pack_part(const T* const* rows, int64_t k, int64_t end, int64_t words, int64_t lanes, int width,
+               float* out) {
+  vfloat square[kLanes];
+  for (int i = 0; i < kLanes; i++) square[i] = rows[i] ? load_words<Pairs>(rows[i], k, end - k) : vfloat{};
+  transpose_square(square);
+  for (int64_t i = 0; i < words; i++, out += width) {
+    if (lanes == kLanes) {
+      store(out, square[i]);
+    } else {
+      store_part(out, square[i], lanes);
+    }
+  }
+}
+
 // A panel whose index runs over stored rows: rows first .. first + count are transposed into [words][width].
 template <bool Pairs, typename T>
 void pack_across(const Operand& m, int64_t first, int64_t count, int width, int64_t depth, int64_t end,
                  float* panel) {
+  constexpr int64_t kSquare = kLanes * kStep<Pairs>;  // depth of a square
   const int64_t words = ceil_div(end - depth, kStep<Pairs>);
   for (int r = 0; r < width; r += kLanes) {
-    const int lanes = width - r < kLanes ? width - r : kLanes;
+    const int64_t lanes = min64(kLanes, width - r);
     const T* rows[kLanes];
     for (int i = 0; i < kLanes; i++) rows[i] = r + i < count ? stored_row<T>(m, first + r + i) : nullptr;
-    for (int64_t w = 0; w < words; w += kLanes) {
-      vfloat square[kLanes];
+    const bool whole = lanes == kLanes && r + kLanes <= count;
+    float* out = panel + r;
+    for (int64_t w = 0; w < words; w += kLanes, out += kLanes * width) {
       const int64_t k = depth + w * kStep<Pairs>;
-      for (int i = 0; i < kLanes; i++)
-        square[i] = rows[i] ? load_words<Pairs>(rows[i], k, end - k) : vfloat{};
-      transpose_square(square);
-      const int64_t n = min64(kLanes, words - w);
-      for (int64_t i = 0; i < n; i++) {
-        float* out = panel + (w + i) * width + r;
-        if (lanes == kLanes) {
-          store(out, square[i]);
-        } else {
-          store_part(out, square[i], lanes);
-        }
+      if (whole && k + kSquare <= end) {
+        pack_square<Pairs>(rows, k, width, out);
+      } else {
+        pack_part<Pairs>(rows, k, end, min64(kLanes, words - w), lanes, width, out);
       }
     }
   }
@@ -266,16 +289,22 @@ struct Grid {
   int64_t count(const Product& p) const { return ceil_div(p.rows, rows) * ceil_div(p.columns, columns); }
 };
 
-// Tasks as large as the caches like, but enough of them for the threads where the work is worth it.
+// Enough tasks for the threads where the work is worth it, of the shape that packs least: each row of tasks
+// packs op(B) anew, each column of them op(A).
 Grid grid(const Product& p, int64_t wanted) {
   const int64_t work = p.rows * p.columns * p.depth;
   const int64_t tasks = max64(1, min64(wanted, work / kWorthATask));
-  const int64_t row_split = min64(tasks, ceil_div(p.rows, 4 * kTileRows));
+  const int64_t most = min64(tasks, ceil_div(p.rows, 4 * kTileRows));
+  const auto packed = [&](int64_t row_split) {
+    return row_split * p.columns + ceil_div(tasks, row_split) * p.rows;
+  };
+  int64_t row_split = 1;
+  for (int64_t split = 2; split <= most; split++) {
+    if (packed(split) < packed(row_split)) row_split = split;
+  }
   const int64_t column_split = ceil_div(tasks, row_split);
-  Grid g;
-  g.rows = min64(kRows, round_up(ceil_div(p.rows, row_split), kTileRows));
-  g.columns = min64(kColumns, round_up(ceil_div(p.columns, column_split), kTileColumns));
-  return g;
+  return {min64(kRows, round_up(ceil_div(p.rows, row_split), kTileRows)),
+          min64(kColumns, round_up(ceil_div(p.columns, column_split), kTileColumns))};
 }
 
 }  // namespace
@@ -284,7 +313,7 @@ bool has_bf16_kernel(const mm_context& context) { return context.backend->isa ==
 
 void multiply(mm_context& context, const Product* products, int64_t count) {
   // Several products end together only if the last task is a small part of them all.
-  const int64_t wanted = count == 1 ? 4 * thread_count() : ceil_div(16 * thread_count(), count);
+  const int64_t wanted = count == 1 ? 2 * thread_count() : ceil_div(16 * thread_count(), count);
   int64_t total = 0;
   for (int64_t i = 0; i < count; i++) {
     if (products[i].depth == 0) clear(products[i]);

@@ -3,6 +3,8 @@
 // sits in nor its place there, and a product of one row equals the same row of a large product to the bit.
 #pragma once
 
+#include <utility>
+
 #include "cpu/vec.h"
 
 namespace mm::MM_ISA_NS {
@@ -65,33 +67,52 @@ inline void small_product(int64_t rows, int64_t columns, int64_t depth, const fl
     tile_rows<1>(rows, depth, a, a_row, a_k, b + j, b_row, c + j, c_row, accumulate);
 }
 
-// Lanes i and i + Step of two vectors change places with each other: one stage of a transposition in
-// registers.
-template <int Step>
-inline void exchange(vfloat& a, vfloat& b) {
+// Of two vectors, within every four lanes: the first two units (of one lane or of two) of a and b in turn,
+// and the last two.
+template <int Unit>
+inline void interleave(vfloat& a, vfloat& b) {
   vint low, high;
   for (int i = 0; i < kLanes; i++) {
-    low[i] = (i & Step) ? kLanes + i - Step : i;
-    high[i] = (i & Step) ? kLanes + i : i + Step;
+    low[i] = i / 4 * 4 + (Unit == 1 ? i % 4 / 2 : i % 2) + ((i & Unit) ? kLanes : 0);
+    high[i] = low[i] + 2;
   }
   const vfloat x = __builtin_shuffle(a, b, low), y = __builtin_shuffle(a, b, high);
   a = x;
   b = y;
 }
 
-template <int Step>
-inline void exchange_all(vfloat* rows) {
+// Of the groups of four lanes of a and then b: the even ones, and the odd ones.
+inline void separate(vfloat& a, vfloat& b) {
+  vint even, odd;
   for (int i = 0; i < kLanes; i++) {
-    if (!(i & Step)) exchange<Step>(rows[i], rows[i + Step]);
+    even[i] = i / 4 * 8 + i % 4;
+    odd[i] = even[i] + 4;
   }
+  const vfloat x = __builtin_shuffle(a, b, even), y = __builtin_shuffle(a, b, odd);
+  a = x;
+  b = y;
 }
 
-// kLanes vectors of kLanes.
+// kLanes vectors of kLanes, by shuffles that need no register for their pattern.
 inline void transpose_square(vfloat* rows) {
-  exchange_all<1>(rows);
-  exchange_all<2>(rows);
-  if constexpr (kLanes > 4) exchange_all<4>(rows);
-  if constexpr (kLanes > 8) exchange_all<8>(rows);
+  for (int i = 0; i < kLanes; i += 4) {
+    interleave<1>(rows[i], rows[i + 1]);
+    interleave<1>(rows[i + 2], rows[i + 3]);
+    interleave<2>(rows[i], rows[i + 2]);      // columns 0 and 1 of four rows
+    interleave<2>(rows[i + 1], rows[i + 3]);  // columns 2 and 3
+    std::swap(rows[i + 1], rows[i + 2]);
+  }
+  if constexpr (kLanes > 4) {
+    // Row 4 q + j now holds, in its group l of four lanes, what belongs into group q of row 4 l + j.
+    for (int j = 0; j < 4; j++) {
+      separate(rows[j], rows[j + 4]);
+      if constexpr (kLanes > 8) {
+        separate(rows[j + 8], rows[j + 12]);
+        separate(rows[j], rows[j + 8]);
+        separate(rows[j + 4], rows[j + 12]);
+      }
+    }
+  }
 }
 
 // out[j, i] = in[i, j]; both padded to whole squares of kLanes, the padding of `in` readable.
@@ -100,8 +121,10 @@ inline void transpose(int64_t rows, int64_t columns, const float* in, int64_t in
   for (int64_t i = 0; i < rows; i += kLanes) {
     for (int64_t j = 0; j < columns; j += kLanes) {
       vfloat square[kLanes];
+#pragma GCC unroll 16
       for (int l = 0; l < kLanes; l++) square[l] = load(in + (i + l) * in_row + j);
       transpose_square(square);
+#pragma GCC unroll 16
       for (int l = 0; l < kLanes; l++) store(out + (j + l) * out_row + i, square[l]);
     }
   }
