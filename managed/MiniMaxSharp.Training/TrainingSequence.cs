@@ -2,18 +2,48 @@ using MiniMaxSharp.Native;
 
 namespace MiniMaxSharp.Training;
 
-/// <summary>A prompt and a response, in tokens. Losses look at the response only.</summary>
-/// <param name="Tokens">Prompt followed by response.</param>
-/// <param name="PromptLength">Tokens of the prompt; at least one.</param>
-public sealed record TrainingSequence(int[] Tokens, int PromptLength)
+/// <summary>Tokens of which some are learnt from: the response to a prompt, the assistant's turns of a chat.</summary>
+public sealed record TrainingSequence
 {
-    /// <summary>Tokens of the response.</summary>
-    public int ResponseLength => Tokens.Length - PromptLength;
+    /// <param name="tokens">The whole sequence.</param>
+    /// <param name="scored">For each token whether losses look at it. The first has nothing before it to be predicted from.</param>
+    /// <exception cref="ArgumentException">Lengths differ, the first token is scored, or none is.</exception>
+    public TrainingSequence(int[] tokens, bool[] scored)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        ArgumentNullException.ThrowIfNull(scored);
+        int count = scored.Count(s => s);
+        if (scored.Length != tokens.Length || count == 0 || scored[0])
+        {
+            throw new ArgumentException(
+                $"{tokens.Length} tokens came with {scored.Length} marks, {count} of them set{(count > 0 && scored[0] ? ", the first among them" : "")}; "
+                + "each token needs a mark, at least one has to be set and the first cannot be.");
+        }
+
+        Tokens = tokens;
+        Scored = scored;
+        ScoredTokens = count;
+    }
+
+    /// <summary>A prompt of at least one token followed by a response that is scored whole.</summary>
+    public TrainingSequence(int[] tokens, int promptLength)
+        : this(tokens, [.. tokens.Select((_, i) => i >= promptLength)])
+    {
+    }
+
+    /// <summary>The whole sequence.</summary>
+    public int[] Tokens { get; }
+
+    /// <summary>For each token whether losses look at it.</summary>
+    public bool[] Scored { get; }
+
+    /// <summary>How many are scored.</summary>
+    public int ScoredTokens { get; }
 }
 
 /// <summary>
-/// Sequences packed for a forward pass that scores their responses: each sequence without its last token, and for each
-/// row the token that follows, -100 within the prompt.
+/// Sequences packed for a forward pass that scores them: each sequence without its last token, and for each
+/// row the token that follows, -100 where it is not scored.
 /// </summary>
 internal sealed class ScoringBatch : IDisposable
 {
@@ -21,7 +51,7 @@ internal sealed class ScoringBatch : IDisposable
     {
         Batch = batch;
         Targets = targets;
-        ResponseRows = rows;
+        ScoredRows = rows;
     }
 
     public PackedBatch Batch { get; }
@@ -29,8 +59,8 @@ internal sealed class ScoringBatch : IDisposable
     /// <summary>int32 [rows].</summary>
     public Tensor Targets { get; }
 
-    /// <summary>The rows that score response tokens: of the first sequence in order, then of the second, …</summary>
-    public int[] ResponseRows { get; }
+    /// <summary>The rows of scored tokens: of the first sequence in order, then of the second, …</summary>
+    public int[] ScoredRows { get; }
 
     public static ScoringBatch Create(Device device, IReadOnlyList<TrainingSequence> sequences)
     {
@@ -39,16 +69,10 @@ internal sealed class ScoringBatch : IDisposable
         var rows = new List<int>();
         foreach (TrainingSequence sequence in sequences)
         {
-            if (sequence.PromptLength < 1 || sequence.ResponseLength < 1)
-            {
-                throw new ArgumentException(
-                    $"A sequence has {sequence.PromptLength} prompt and {sequence.ResponseLength} response tokens; at least one of each is needed.");
-            }
-
             inputs.Add(sequence.Tokens.AsMemory(0, sequence.Tokens.Length - 1));
             for (int t = 1; t < sequence.Tokens.Length; t++)
             {
-                bool scored = t >= sequence.PromptLength;
+                bool scored = sequence.Scored[t];
                 if (scored)
                 {
                     rows.Add(targets.Count);
@@ -64,23 +88,23 @@ internal sealed class ScoringBatch : IDisposable
             [.. rows]);
     }
 
-    /// <summary>Spreads values of response tokens over all rows, 0 elsewhere; float [rows].</summary>
+    /// <summary>Spreads values of scored tokens over all rows, 0 elsewhere; float [rows].</summary>
     public Tensor Spread(Device device, ReadOnlySpan<float> values)
     {
         var spread = new float[Targets.Count];
-        for (int i = 0; i < ResponseRows.Length; i++)
+        for (int i = 0; i < ScoredRows.Length; i++)
         {
-            spread[ResponseRows[i]] = values[i];
+            spread[ScoredRows[i]] = values[i];
         }
 
         return Tensor.From<float>(device, spread, spread.Length);
     }
 
-    /// <summary>The values of the response tokens, out of those of all rows.</summary>
+    /// <summary>The values of the scored tokens, out of those of all rows.</summary>
     public float[] Gather(Tensor values)
     {
         float[] all = values.ToFloats();
-        return Array.ConvertAll(ResponseRows, row => all[row]);
+        return Array.ConvertAll(ScoredRows, row => all[row]);
     }
 
     public void Dispose()

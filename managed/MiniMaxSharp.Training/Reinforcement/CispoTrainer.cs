@@ -63,9 +63,13 @@ public sealed record CispoOptions
 /// <param name="Advantage">(reward − mean) / (deviation + 1e-6) of the group; 0 in a uniform one.</param>
 public sealed record Rollout(int Group, Response Response, RewardResult Reward, double Advantage)
 {
-    /// <summary>Prompt and response for the trainer.</summary>
-    public TrainingSequence Sequence { get; } =
-        new([.. Response.Prompt.Tokens, .. Response.Completion.Tokens], Response.Prompt.Tokens.Length);
+    /// <summary>Prompt and response for the trainer; tokens that were put in from outside are not scored.</summary>
+    public TrainingSequence Sequence { get; } = new(
+        [.. Response.Prompt.Tokens, .. Response.Completion.Tokens],
+        [.. Response.Prompt.Tokens.Select(_ => false), .. Response.Completion.Tokens.Select((_, i) => !Response.Completion.Injected.Contains(i))]);
+
+    /// <summary>What the sampler gave the scored tokens, in order: log π_old.</summary>
+    public IEnumerable<float> OldLogProbabilities => Response.Completion.LogProbabilities.Where((_, i) => !Response.Completion.Injected.Contains(i));
 }
 
 /// <summary>What a step of reinforcement learning did. Lengths are in tokens, times in seconds.</summary>
@@ -255,9 +259,9 @@ public sealed class CispoTrainer
         Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(pass.RouterLogits, _model.Config.NumExpertsPerTok);
 
         float[] newLogp = batch.Gather(logp);
-        float[] oldLogp = [.. rollouts.SelectMany(r => r.Response.Completion.LogProbabilities)];
-        float[] advantage = [.. rollouts.SelectMany(r => Enumerable.Repeat((float)r.Advantage, r.Sequence.ResponseLength))];
-        float[] weight = Aggregation.TokenWeights(_options.Objective.Aggregation, [.. rollouts.Select(r => (r.Group, r.Sequence.ResponseLength))]);
+        float[] oldLogp = [.. rollouts.SelectMany(r => r.OldLogProbabilities)];
+        float[] advantage = [.. rollouts.SelectMany(r => Enumerable.Repeat((float)r.Advantage, r.Sequence.ScoredTokens))];
+        float[] weight = Aggregation.TokenWeights(_options.Objective.Aggregation, [.. rollouts.Select(r => (r.Group, r.Sequence.ScoredTokens))]);
         (double loss, float[] gradient, float[] ratio, _) =
             PolicyLoss.Evaluate(device, _options.Objective, newLogp, oldLogp, advantage, weight);
         tape.Backward(

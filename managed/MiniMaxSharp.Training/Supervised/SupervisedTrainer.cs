@@ -18,14 +18,14 @@ public sealed record SupervisedOptions
 }
 
 /// <summary>What a supervised step did.</summary>
-/// <param name="Loss">Mean cross-entropy of a response token, in nats.</param>
+/// <param name="Loss">Mean cross-entropy of a scored token, in nats.</param>
 /// <param name="AuxiliaryLoss">Load balance; experts per token is perfect.</param>
 /// <param name="GradientNorm">Before clipping.</param>
 /// <param name="LearningRate">That was used.</param>
-/// <param name="Tokens">Prompt and response tokens of the batch.</param>
+/// <param name="Tokens">All tokens of the batch.</param>
 public sealed record SupervisedStep(double Loss, double AuxiliaryLoss, double GradientNorm, float LearningRate, int Tokens);
 
-/// <summary>Fine-tunes a model on prompts and responses: cross-entropy of the response tokens, packed without padding.</summary>
+/// <summary>Fine-tunes a model on prompts and responses: cross-entropy of the scored tokens, packed without padding.</summary>
 public sealed class SupervisedTrainer
 {
     private readonly MiniMaxForCausalLM _model;
@@ -49,12 +49,12 @@ public sealed class SupervisedTrainer
     public SupervisedStep Step(IReadOnlyList<TrainingSequence> batch, int step)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        int responseTokens = batch.Sum(s => s.ResponseLength), tokens = batch.Sum(s => s.Tokens.Length);
+        int scoredTokens = batch.Sum(s => s.ScoredTokens), tokens = batch.Sum(s => s.Tokens.Length);
         double loss = 0, auxiliary = 0;
         foreach (TrainingSequence[] part in Batches.Split(batch, _options.TokensPerPass))
         {
             double share = (double)part.Sum(s => s.Tokens.Length) / tokens;
-            (double partLoss, double partAuxiliary) = Backward(part, responseTokens, (float)(_options.AuxiliaryLossWeight * share));
+            (double partLoss, double partAuxiliary) = Backward(part, scoredTokens, (float)(_options.AuxiliaryLossWeight * share));
             loss += partLoss;
             auxiliary += partAuxiliary * share;
         }
@@ -63,7 +63,7 @@ public sealed class SupervisedTrainer
         return new SupervisedStep(loss, auxiliary, _optimizer.Step(rate), rate, tokens);
     }
 
-    /// <summary>Mean cross-entropy of a response token, without learning from it.</summary>
+    /// <summary>Mean cross-entropy of a scored token, without learning from it.</summary>
     public double Evaluate(IReadOnlyList<TrainingSequence> sequences)
     {
         ArgumentNullException.ThrowIfNull(sequences);
@@ -76,10 +76,10 @@ public sealed class SupervisedTrainer
             sum -= batch.Gather(logp).Sum(x => (double)x);
         }
 
-        return sum / sequences.Sum(s => s.ResponseLength);
+        return sum / sequences.Sum(s => s.ScoredTokens);
     }
 
-    private (double Loss, double Auxiliary) Backward(TrainingSequence[] part, int responseTokens, float auxiliaryWeight)
+    private (double Loss, double Auxiliary) Backward(TrainingSequence[] part, int scoredTokens, float auxiliaryWeight)
     {
         Device device = _model.Device;
         using TensorScope scope = device.Scope();
@@ -88,12 +88,12 @@ public sealed class SupervisedTrainer
         ForwardPass pass = _model.Pass(batch.Batch);
         (Tensor logp, _) = _model.LogProbabilities(_model.Forward(pass), batch.Targets);
         Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(pass.RouterLogits, _model.Config.NumExpertsPerTok);
-        var seed = new float[batch.ResponseRows.Length];
-        Array.Fill(seed, -1f / responseTokens);
+        var seed = new float[batch.ScoredRows.Length];
+        Array.Fill(seed, -1f / scoredTokens);
         tape.Backward(
             (logp, batch.Spread(device, seed)),
             (auxiliary, Tensor.From<float>(device, [auxiliaryWeight], 1)));
-        return (-batch.Gather(logp).Sum(x => (double)x) / responseTokens, auxiliary.Item());
+        return (-batch.Gather(logp).Sum(x => (double)x) / scoredTokens, auxiliary.Item());
     }
 }
 
