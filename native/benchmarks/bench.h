@@ -38,20 +38,27 @@ struct Seconds {
   double best, median;
 };
 
+template <typename F>
+double seconds(F f) {
+  using clock = std::chrono::steady_clock;
+  const auto before = clock::now();
+  f();
+  return std::chrono::duration<double>(clock::now() - before).count();
+}
+
+inline Seconds best(std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  return {times.front(), times[times.size() / 2]};
+}
+
 // Runs for about `budget` seconds after one warm-up.
 template <typename F>
 Seconds timed(F f, double budget = 0.5) {
-  using clock = std::chrono::steady_clock;
   f();
   std::vector<double> times;
-  for (const auto start = clock::now();
-       times.size() < 3 || std::chrono::duration<double>(clock::now() - start).count() < budget;) {
-    const auto before = clock::now();
-    f();
-    times.push_back(std::chrono::duration<double>(clock::now() - before).count());
-  }
-  std::sort(times.begin(), times.end());
-  return {times.front(), times[times.size() / 2]};
+  for (double spent = 0; times.size() < 3 || spent < budget; spent += times.back())
+    times.push_back(seconds(f));
+  return best(times);
 }
 
 // `amount` of work in one run, in units of `unit` per second.

@@ -64,13 +64,23 @@ void layer(mm_context* c, const Inputs& in) {
             }));
 }
 
-void token(mm_context* c, const Inputs& in) {
-  std::vector<float> o(in.n * in.heads * in.d);
-  auto p = in.sequence<mm_lightning_attention_forward_params>();
-  p.o = o.data();
-  Seconds t = timed([&] { ok(mm_lightning_attention_forward(c, &p)); }, 1.0);
-  t.best /= static_cast<double>(in.n), t.median /= static_cast<double>(in.n);
-  report_ns("lightning forward per token " + in.shape(), t);
+// All lengths take turns, so that what else the machine does meets them alike.
+void tokens(mm_context* c, const std::vector<int64_t>& lengths) {
+  constexpr int kRounds = 12;
+  std::vector<Inputs> inputs;
+  for (int64_t n : lengths) inputs.emplace_back(n, 4, 64);
+  std::vector<float> o(lengths.back() * 4 * 64);
+  std::vector<std::vector<double>> times(lengths.size());
+  for (int round = 0; round <= kRounds; round++) {
+    for (size_t i = 0; i < inputs.size(); i++) {
+      auto p = inputs[i].sequence<mm_lightning_attention_forward_params>();
+      p.o = o.data();
+      const double time = seconds([&] { ok(mm_lightning_attention_forward(c, &p)); });
+      if (round > 0) times[i].push_back(time / static_cast<double>(inputs[i].n));
+    }
+  }
+  for (size_t i = 0; i < inputs.size(); i++)
+    report_ns("lightning forward per token " + inputs[i].shape(), best(times[i]));
 }
 
 // One token of `batch` sequences. Every element of the state is read and written once.
@@ -96,7 +106,7 @@ int main(int argc, char** argv) {
   layer(c, Inputs(2048, 8, 64));
   layer(c, Inputs(2048, 8, 128));
   layer(c, Inputs(2048, 64, 128));
-  for (int64_t n = 16384; n <= 262144; n *= 2) token(c, Inputs(n, 4, 64));
+  tokens(c, {16384, 32768, 65536, 131072, 262144});
   for (int64_t batch : {1, 64}) {
     decode(c, batch, 8, 64);
     decode(c, batch, 64, 128);
