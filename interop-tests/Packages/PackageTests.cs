@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Compression;
+using MiniMaxSharp.Native;
 using MiniMaxSharp.Tests.Support;
 
 namespace MiniMaxSharp.Tests.Packages;
@@ -13,8 +14,10 @@ public sealed class PackageTests
         "managed/MiniMaxSharp.Training", "managed/MiniMaxSharp.Serving", "managed/MiniMaxSharp.Cli",
     ];
 
-    [Fact]
-    public void A_consumer_and_the_tool_run_from_a_local_feed()
+    // On a GPU the consumer names the backend's package too, and finds the library there: the variable does not reach it.
+    [Theory]
+    [Devices]
+    public void A_consumer_and_the_tool_run_from_a_local_feed(string device)
     {
         string folder = Directory.CreateTempSubdirectory("consumer").FullName;
         try
@@ -26,16 +29,24 @@ public sealed class PackageTests
             }
 
             Assert.Equal(s_projects.Length, Directory.GetFiles(feed, "*.nupkg").Length);
+            if (device == "cuda")
+            {
+                string library = Path.Combine(folder, "libminimax_cuda12.so");
+                File.Copy(Environment.GetEnvironmentVariable(MiniMaxNative.CudaVariable)!, library);
+                PackCuda(library, feed, artifacts);
+            }
+
             using (ZipArchive runtime = ZipFile.OpenRead(Directory.GetFiles(feed, "MiniMaxSharp.Runtime.Cpu.*.nupkg").Single()))
             {
                 Assert.Contains(runtime.Entries, e => e.FullName == "runtimes/linux-x64/native/libminimax.so" && e.Length > 100_000);
             }
 
             string consumer = Directory.CreateDirectory(Path.Combine(folder, "app")).FullName;
-            File.WriteAllText(Path.Combine(consumer, "app.csproj"), """
+            string backend = device == "cuda" ? """<PackageReference Include="MiniMaxSharp.Runtime.Cuda12" Version="0.1.0" />""" : "";
+            File.WriteAllText(Path.Combine(consumer, "app.csproj"), $"""
                 <Project Sdk="Microsoft.NET.Sdk">
                   <PropertyGroup><OutputType>Exe</OutputType><TargetFramework>net10.0</TargetFramework><ImplicitUsings>enable</ImplicitUsings></PropertyGroup>
-                  <ItemGroup><PackageReference Include="MiniMaxSharp.Training" Version="0.1.0" /></ItemGroup>
+                  <ItemGroup><PackageReference Include="MiniMaxSharp.Training" Version="0.1.0" />{backend}</ItemGroup>
                 </Project>
                 """);
             File.WriteAllText(Path.Combine(consumer, "Program.cs"), """
@@ -44,7 +55,7 @@ public sealed class PackageTests
                 using MiniMaxSharp.Models;
                 using MiniMaxSharp.Training;
 
-                using Device device = Device.Cpu();
+                using Device device = Device.Open(args[0]);
                 var config = new MiniMaxConfig { HiddenSize = 16, NumHiddenLayers = 2, AttnTypeList = [0, 1], NumAttentionHeads = 2, NumKeyValueHeads = 1, HeadDim = 8, RotaryDim = 8, IntermediateSize = 16, NumLocalExperts = 2, NumExpertsPerTok = 1, VocabSize = 20 };
                 using var model = MiniMaxForCausalLM.Create(config, device, seed: 1);
                 using var optimizer = new AdamW(model.Parameters);
@@ -59,7 +70,7 @@ public sealed class PackageTests
             Assert.Contains($"library: {tools}", doctor, StringComparison.Ordinal);
             Assert.Contains(": passed", doctor, StringComparison.Ordinal);
 
-            string output = Run(consumer, cache, "run", "-c", "Release", $"-p:RestoreAdditionalProjectSources={feed}", "-nodeReuse:false");
+            string output = Run(consumer, cache, "run", "-c", "Release", $"-p:RestoreAdditionalProjectSources={feed}", "-nodeReuse:false", "--", device);
             Assert.Equal("2,3,4", output.Trim().Split('\n')[^1]);
         }
         finally
@@ -77,9 +88,7 @@ public sealed class PackageTests
         {
             string library = Path.Combine(folder, "libminimax_cuda12.so");
             File.WriteAllBytes(library, new byte[123_456]);
-            Run(
-                Repository.Root, null, "pack", "-c", "Release", "managed/MiniMaxSharp.Runtime.Cuda12", "-o", folder, "--artifacts-path", Path.Combine(folder, "artifacts"),
-                "-p:WithCuda=true", "-p:BuildNative=false", $"-p:CudaLibraryPath={library}", $"-p:NativeLibraryPath={library}", "-v", "q", "-nodeReuse:false");
+            PackCuda(library, folder, Path.Combine(folder, "artifacts"));
             using ZipArchive package = ZipFile.OpenRead(Directory.GetFiles(folder, "MiniMaxSharp.Runtime.Cuda12.*.nupkg").Single());
             Assert.Equal(123_456, package.Entries.Single(e => e.FullName == "runtimes/linux-x64/native/libminimax_cuda12.so").Length);
             Assert.DoesNotContain(package.Entries, e => e.FullName.EndsWith(".dll", StringComparison.Ordinal));
@@ -90,6 +99,10 @@ public sealed class PackageTests
         }
     }
 
+    private static void PackCuda(string library, string feed, string artifacts) => Run(
+        Repository.Root, null, "pack", "-c", "Release", "managed/MiniMaxSharp.Runtime.Cuda12", "-o", feed, "--artifacts-path", artifacts,
+        "-p:WithCuda=true", "-p:BuildNative=false", $"-p:CudaLibraryPath={library}", $"-p:NativeLibraryPath={library}", "-v", "q", "-nodeReuse:false");
+
     private static string Run(string directory, string? packageCache, params string[] arguments) =>
         RunProgram("dotnet", directory, packageCache, arguments);
 
@@ -97,6 +110,7 @@ public sealed class PackageTests
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
+        start.Environment.Remove(MiniMaxNative.CudaVariable);
         if (packageCache is not null)
         {
             start.Environment["NUGET_PACKAGES"] = packageCache;
