@@ -151,11 +151,11 @@ public sealed class TrainerTests
         using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config() with { InitializerRange = 0.05 }, device, 1, type);
         using var optimizer = new AdamW(model.Parameters);
-        var trainer = new CispoTrainer(model, optimizer, _ => "", new ShareOfSeven(), Options(PolicyObjective.Cispo()));
+        var trainer = new PolicyTrainer(model, optimizer, _ => "", new ShareOfSeven(), Options(PolicyObjective.Cispo()));
         var rewards = new List<double>();
         for (int step = 0; step < 25; step++)
         {
-            CispoStep done = await trainer.StepAsync(_ => [.. Enumerable.Range(0, 4).Select(i => new RolloutPrompt(TinyModels.Ids(i, 5)))], step, (ulong)step);
+            PolicyStep done = await trainer.StepAsync(_ => [.. Enumerable.Range(0, 4).Select(i => new RolloutPrompt(TinyModels.Ids(i, 5)))], step, (ulong)step);
             rewards.Add(done.Reward);
             Assert.Equal(0, done.ZeroGradientTokens);
             Assert.True(done.Updates == 0 || done.RolloutTrainerPearson >= 0.9999, $"correlation {done.RolloutTrainerPearson}");
@@ -170,7 +170,7 @@ public sealed class TrainerTests
         using Device device = Device.Cpu();
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config() with { InitializerRange = 0.05 }, device, 1);
         using var optimizer = new AdamW(model.Parameters);
-        var trainer = new CispoTrainer(model, optimizer, _ => "", new ShareOfSeven(), Options(PolicyObjective.Grpo(0.01f)));
+        var trainer = new PolicyTrainer(model, optimizer, _ => "", new ShareOfSeven(), Options(PolicyObjective.Grpo(0.01f)));
         long lost = 0;
         for (int step = 0; step < 8; step++)
         {
@@ -193,7 +193,7 @@ public sealed class TrainerTests
             using Device device = Device.Open(on);
             using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1);
             using var optimizer = new AdamW(model.Parameters);
-            var trainer = new CispoTrainer(model, optimizer, _ => "", new ShareOfSeven(), Options(objective));
+            var trainer = new PolicyTrainer(model, optimizer, _ => "", new ShareOfSeven(), Options(objective));
             await trainer.StepAsync(_ => [.. Enumerable.Range(0, 4).Select(i => new RolloutPrompt(TinyModels.Ids(i, 5)))], 0, 1);
             return [.. model.Parameters.SelectMany(p => p.Value.ToFloats())];
         }
@@ -206,9 +206,9 @@ public sealed class TrainerTests
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(), device, 1);
         using var optimizer = new AdamW(model.Parameters);
         var asked = new List<int>();
-        var trainer = new CispoTrainer(
+        var trainer = new PolicyTrainer(
             model, optimizer, _ => "", new Constant(), Options(PolicyObjective.Cispo()) with { MaxGenerationBatches = 3 });
-        CispoStep step = await trainer.StepAsync(
+        PolicyStep step = await trainer.StepAsync(
             batch =>
             {
                 asked.Add(batch);
@@ -268,7 +268,7 @@ public sealed class TrainerTests
         }
     }
 
-    private static CispoOptions Options(PolicyObjective objective) => new()
+    private static PolicyOptions Options(PolicyObjective objective) => new()
     {
         Objective = objective,
         GroupSize = 8,

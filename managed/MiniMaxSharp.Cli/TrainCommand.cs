@@ -122,8 +122,8 @@ internal static class TrainCommand
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
         Tokenizer tokenizer = Tokenizer.Load(settings.Model);
         using var optimizer = new AdamW(model.Parameters);
-        var trainer = new CispoTrainer(
-            model, optimizer, tokens => tokenizer.Decode(tokens, skipSpecialTokens: true), new TaskReward(), new CispoOptions
+        var trainer = new PolicyTrainer(
+            model, optimizer, tokens => tokenizer.Decode(tokens, skipSpecialTokens: true), new TaskReward(), new PolicyOptions
             {
                 Objective = PolicyObjective.Cispo(settings.MaxImportanceWeight),
                 GroupSize = settings.GroupSize,
@@ -134,7 +134,7 @@ internal static class TrainCommand
         {
             ulong seed = SplitMix64.Mix(settings.Seed + (ulong)step);
             var random = new SplitMix64(seed);
-            CispoStep done = await trainer.StepAsync(
+            PolicyStep done = await trainer.StepAsync(
                 _ => [.. Enumerable.Range(0, settings.Prompts).Select(_ => Prompt(tasks[random.Below(tasks.Length)], random, settings, tokenizer))],
                 step, seed, cancellation).ConfigureAwait(false);
             output.WriteLine($"step {step + 1}: reward {done.Reward:F3}, {done.Updates} updates, entropy {done.Entropy:F3}");

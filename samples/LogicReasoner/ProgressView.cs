@@ -10,7 +10,7 @@ internal interface IProgressView
 
     void Supervised(RunState state, SupervisedStep step, double tokensPerSecond, double secondsLeft);
 
-    void Reinforced(RunState state, CispoStep step, double tokensPerSecond, double secondsLeft);
+    void Reinforced(RunState state, PolicyStep step, double tokensPerSecond, double secondsLeft);
 
     void Examined(string name, Marks marks);
 }
@@ -30,7 +30,7 @@ internal class PlainView : IProgressView
         }
     }
 
-    public virtual void Reinforced(RunState state, CispoStep step, double tokensPerSecond, double secondsLeft) =>
+    public virtual void Reinforced(RunState state, PolicyStep step, double tokensPerSecond, double secondsLeft) =>
         Console.WriteLine(
             $"cispo step {state.Step}: reward {step.Reward:F3}, pass rate {PassRates(state)}, length {MeanLength(step):F1}, entropy {step.Entropy:F3}, "
             + $"{step.Updates} updates, {tokensPerSecond:F0} tokens/s, {Left(secondsLeft)}");
@@ -47,7 +47,7 @@ internal class PlainView : IProgressView
 
     protected static string PassRates(RunState state) => string.Join("/", state.PassRates.Select(p => $"{p:F2}"));
 
-    protected static double MeanLength(CispoStep step) => (double)step.GeneratedTokens / step.Rollouts.Count;
+    protected static double MeanLength(PolicyStep step) => (double)step.GeneratedTokens / step.Rollouts.Count;
 }
 
 /// <summary>One line that is kept up to date, results above it.</summary>
@@ -63,7 +63,7 @@ internal sealed class TerminalView(StatusContext status) : PlainView
         }
     }
 
-    public override void Reinforced(RunState state, CispoStep step, double tokensPerSecond, double secondsLeft) => status.Status(
+    public override void Reinforced(RunState state, PolicyStep step, double tokensPerSecond, double secondsLeft) => status.Status(
         $"cispo [bold]{state.Step}[/]  reward {step.Reward:F3}  pass rate {PassRates(state)}  "
         + $"length {MeanLength(step):F1}  {tokensPerSecond:F0} tokens/s  {Left(secondsLeft)}");
 }

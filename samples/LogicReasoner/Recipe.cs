@@ -78,7 +78,7 @@ internal sealed record Recipe
 
     public static LearningRateSchedule Habit(Recipe r) => new(r.HabitRate, r.HabitSteps);
 
-    public static CispoOptions Cispo(Recipe r, Lessons lessons) => new()
+    public static PolicyOptions Cispo(Recipe r, Lessons lessons) => new()
     {
         GroupSize = r.GroupSize,
         PromptsPerUpdate = r.PromptsPerUpdate,

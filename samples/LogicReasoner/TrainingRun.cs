@@ -168,9 +168,9 @@ internal sealed class TrainingRun : IDisposable
         ulong seed = StepSeed();
         var random = new SplitMix64(seed);
         double[] weights = [.. _state.PassRates.Select(p => Math.Max(0.05, p * (1 - p)))];
-        var trainer = new CispoTrainer(_model, _optimizer, tokens => _lessons.Text(tokens), new PuzzleReward(), Recipe.Cispo(_recipe, _lessons));
-        CispoStep step = await trainer.StepAsync(_ => Prompts(random, weights), _state.Step, seed, cancellation).ConfigureAwait(false);
-        CispoMetrics metrics = CispoMetrics.Of(step);
+        var trainer = new PolicyTrainer(_model, _optimizer, tokens => _lessons.Text(tokens), new PuzzleReward(), Recipe.Cispo(_recipe, _lessons));
+        PolicyStep step = await trainer.StepAsync(_ => Prompts(random, weights), _state.Step, seed, cancellation).ConfigureAwait(false);
+        PolicyMetrics metrics = PolicyMetrics.Of(step);
         _metrics.Write(PhaseName, _state.Step, metrics.Values);
         int tokens = step.GeneratedTokens + step.TrainedTokens;
         double seconds = step.GenerationSeconds + step.TrainingSeconds;
@@ -202,7 +202,7 @@ internal sealed class TrainingRun : IDisposable
         }),
     ];
 
-    private static double Updated(double passRate, CispoStep step, string task)
+    private static double Updated(double passRate, PolicyStep step, string task)
     {
         double[] rewards = [.. step.Rollouts.Where(r => ((TaskInstance)r.Response.Prompt.Data!).Task == task).Select(r => r.Reward.Score ?? 0)];
         return rewards.Length == 0 ? passRate : 0.8 * passRate + 0.2 * rewards.Average();

@@ -1,19 +1,4 @@
-using MiniMaxSharp.Native;
-
 namespace MiniMaxSharp.Training;
-
-/// <summary>How tokens are averaged into one loss.</summary>
-public enum LossAggregation
-{
-    /// <summary>Each prompt's responses by their number of tokens, then the mean over prompts (equation 4 of the report).</summary>
-    Prompt,
-
-    /// <summary>All tokens of the batch alike.</summary>
-    BatchToken,
-
-    /// <summary>The mean of each response, then the mean over responses.</summary>
-    Sample,
-}
 
 /// <summary>
 /// A policy-gradient method as settings of one loss (MiniMax-M1 report, equations 1 to 7). With r = π/π_old the gradient of
@@ -93,49 +78,5 @@ public sealed record PolicyObjective
         ArgumentOutOfRangeException.ThrowIfNegative(MaskLow);
         ArgumentOutOfRangeException.ThrowIfNegative(MaskHigh);
         ArgumentOutOfRangeException.ThrowIfNegative(KlWeight);
-    }
-}
-
-/// <summary>The policy loss of response tokens; all arrays [tokens].</summary>
-internal static unsafe class PolicyLoss
-{
-    /// <summary>The loss (to be minimised), its gradient by each log-probability, and the importance ratios.</summary>
-    public static (double Loss, float[] Gradient, float[] Ratio, float[] TokenObjective) Evaluate(
-        Device device,
-        PolicyObjective objective,
-        ReadOnlySpan<float> logp,
-        ReadOnlySpan<float> oldLogp,
-        ReadOnlySpan<float> advantage,
-        ReadOnlySpan<float> tokenWeight,
-        ReadOnlySpan<float> referenceLogp = default)
-    {
-        long n = logp.Length;
-        using TensorScope scope = device.Scope();
-        Tensor loss = Tensor.Empty(device, ElementType.Float32, 1);
-        Tensor gradient = Tensor.Empty(device, ElementType.Float32, n);
-        Tensor ratio = Tensor.Empty(device, ElementType.Float32, n);
-        Tensor value = Tensor.Empty(device, ElementType.Float32, n);
-        var p = new PolicyLossForwardParams
-        {
-            StructSize = sizeof(PolicyLossForwardParams),
-            Logp = Tensor.From(device, logp, n).Floats,
-            OldLogp = Tensor.From(device, oldLogp, n).Floats,
-            RefLogp = referenceLogp.IsEmpty ? null : Tensor.From(device, referenceLogp, n).Floats,
-            Advantage = Tensor.From(device, advantage, n).Floats,
-            TokenWeight = Tensor.From(device, tokenWeight, n).Floats,
-            Loss = loss.Floats,
-            Dlogp = gradient.Floats,
-            Ratio = ratio.Floats,
-            Objective = value.Floats,
-            Tokens = n,
-            WeightMin = objective.MinWeight,
-            WeightMax = objective.MaxWeight,
-            MaskLow = objective.MaskLow,
-            MaskHigh = objective.MaskHigh,
-            KlBeta = objective.KlWeight,
-            ObjectiveKind = objective.ReportsClippedSurrogate ? Native.PolicyObjective.ClippedSurrogate : Native.PolicyObjective.WeightedLogp,
-        };
-        NativeStatus.Check(NativeMethods.PolicyLossForward(device.Handle, &p));
-        return (loss.Item(), gradient.ToArray<float>(), ratio.ToArray<float>(), value.ToArray<float>());
     }
 }

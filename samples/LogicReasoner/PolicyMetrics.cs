@@ -4,9 +4,9 @@ using MiniMaxSharp.Training;
 namespace LogicReasoner;
 
 /// <summary>A step of reinforcement learning under the names that users of other trainers know.</summary>
-internal sealed record CispoMetrics((string Name, double Value)[] Values)
+internal sealed record PolicyMetrics((string Name, double Value)[] Values)
 {
-    public static CispoMetrics Of(CispoStep step)
+    public static PolicyMetrics Of(PolicyStep step)
     {
         double[] rewards = [.. step.Rollouts.Select(r => r.Reward.Score ?? 0)];
         int[] lengths = [.. step.Rollouts.Select(r => r.Response.Completion.Tokens.Length).Order()];
@@ -41,6 +41,6 @@ internal sealed record CispoMetrics((string Name, double Value)[] Values)
         ]);
     }
 
-    private static double Share(CispoStep step, FinishReason reason) =>
+    private static double Share(PolicyStep step, FinishReason reason) =>
         (double)step.Rollouts.Count(r => r.Response.Completion.Reason == reason) / step.Rollouts.Count;
 }

@@ -1,0 +1,53 @@
+using MiniMaxSharp.Generation;
+
+namespace MiniMaxSharp.Training;
+
+/// <summary>Settings of <see cref="PolicyTrainer"/>.</summary>
+public sealed record PolicyOptions
+{
+    /// <summary>The method; CISPO unless another one is compared.</summary>
+    public PolicyObjective Objective { get; init; } = PolicyObjective.Cispo();
+
+    /// <summary>Responses to each prompt.</summary>
+    public int GroupSize { get; init; } = 8;
+
+    /// <summary>Prompts of an update. Groups stay whole.</summary>
+    public int PromptsPerUpdate { get; init; } = 4;
+
+    /// <summary>Updates on one batch of rollouts at most (report, section 3.2: 16).</summary>
+    public int MaxUpdates { get; init; } = 16;
+
+    /// <summary>
+    /// Batches of prompts that are rolled out for one step at most, until as many groups as one batch has prompts have
+    /// responses of different reward (dynamic sampling). 1: uniform groups are only dropped.
+    /// </summary>
+    public int MaxGenerationBatches { get; init; } = 1;
+
+    /// <summary>How responses are sampled; the temperature should be 1 and nothing cut, or ratios are off.</summary>
+    public required GenerationOptions Generation { get; init; }
+
+    /// <summary>Learning rate by rollout step.</summary>
+    public required LearningRateSchedule LearningRate { get; init; }
+
+    /// <summary>Weight of the load-balancing loss.</summary>
+    public float AuxiliaryLossWeight { get; init; } = 0.001f;
+
+    /// <summary>Divide advantages by the unbiased standard deviation (verl's way) instead of the population's.</summary>
+    public bool UnbiasedDeviation { get; init; }
+
+    /// <summary>Throws on a setting that makes no sense.</summary>
+    public void Validate()
+    {
+        Objective.Validate();
+        if (Objective.KlWeight > 0)
+        {
+            throw new ArgumentException("KlWeight needs the log-probabilities of a reference model, which this trainer does not compute.", nameof(Objective));
+        }
+
+        Generation.Validate();
+        ArgumentOutOfRangeException.ThrowIfLessThan(GroupSize, 2);
+        ArgumentOutOfRangeException.ThrowIfLessThan(PromptsPerUpdate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxUpdates, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxGenerationBatches, 1);
+    }
+}
