@@ -199,6 +199,8 @@ public sealed class FiniteDifferenceTests
         ["cispo with a reference"] = PolicyObjective.Cispo(1.25f) with { KlWeight = 0.5f },
         ["grpo"] = PolicyObjective.Grpo(),
         ["grpo with a reference"] = PolicyObjective.Grpo(0.2f, 0.5f),
+        ["grpo with a reference by k1"] = PolicyObjective.Grpo(0.2f, 0.5f) with { KlEstimator = KlEstimator.K1 },
+        ["grpo with a reference by k2"] = PolicyObjective.Grpo(0.2f, 0.5f) with { KlEstimator = KlEstimator.K2 },
         ["dapo"] = PolicyObjective.Dapo(),
     };
 

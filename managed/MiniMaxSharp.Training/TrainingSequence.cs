@@ -47,8 +47,11 @@ public sealed record TrainingSequence
 /// </summary>
 internal sealed class ScoringBatch : IDisposable
 {
-    private ScoringBatch(PackedBatch batch, Tensor targets, int[] rows)
+    private readonly int[] _scoredTokens;
+
+    private ScoringBatch(PackedBatch batch, Tensor targets, int[] rows, int[] scoredTokens)
     {
+        _scoredTokens = scoredTokens;
         Batch = batch;
         Targets = targets;
         ScoredRows = rows;
@@ -85,7 +88,8 @@ internal sealed class ScoringBatch : IDisposable
         return new ScoringBatch(
             PackedBatch.Create(device, inputs),
             Tensor.From<int>(device, targets.ToArray(), targets.Count),
-            [.. rows]);
+            [.. rows],
+            [.. sequences.Select(s => s.ScoredTokens)]);
     }
 
     /// <summary>Spreads values of scored tokens over all rows, 0 elsewhere; float [rows].</summary>
@@ -105,6 +109,17 @@ internal sealed class ScoringBatch : IDisposable
     {
         float[] all = values.ToFloats();
         return Array.ConvertAll(ScoredRows, row => all[row]);
+    }
+
+    /// <summary>Cuts values of the scored tokens into those of each sequence.</summary>
+    public IEnumerable<float[]> BySequence(float[] values)
+    {
+        int start = 0;
+        foreach (int count in _scoredTokens)
+        {
+            yield return values[start..(start + count)];
+            start += count;
+        }
     }
 
     public void Dispose()

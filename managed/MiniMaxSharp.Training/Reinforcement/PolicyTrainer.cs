@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using MiniMaxSharp.Generation;
-using MiniMaxSharp.Layers;
 using MiniMaxSharp.Models;
-using MiniMaxSharp.Ops;
 
 namespace MiniMaxSharp.Training;
 
@@ -19,23 +17,38 @@ public sealed class PolicyTrainer
     private readonly Func<int[], string> _decode;
     private readonly IRewardFunction _reward;
     private readonly TextGenerator _generator;
+    private readonly MiniMaxForCausalLM? _reference;
+    private readonly PolicyGradient _gradient;
 
     /// <param name="model">Trained in place.</param>
     /// <param name="optimizer">Of the model's parameters.</param>
     /// <param name="decode">From response tokens to the text that is scored.</param>
     /// <param name="reward">Scores responses.</param>
     /// <param name="options">Settings; checked here.</param>
+    /// <param name="reference">What the KL divergence is measured against; only read. Needed where it has a weight.</param>
     public PolicyTrainer(
-        MiniMaxForCausalLM model, AdamW optimizer, Func<int[], string> decode, IRewardFunction reward, PolicyOptions options)
+        MiniMaxForCausalLM model,
+        AdamW optimizer,
+        Func<int[], string> decode,
+        IRewardFunction reward,
+        PolicyOptions options,
+        MiniMaxForCausalLM? reference = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
+        if (options.Objective.KlWeight > 0 && reference is null)
+        {
+            throw new ArgumentException($"A KlWeight of {options.Objective.KlWeight} needs a reference model.", nameof(reference));
+        }
+
         _model = model;
         _optimizer = optimizer;
         _options = options;
         _decode = decode;
         _reward = reward;
         _generator = new TextGenerator(model);
+        _reference = reference;
+        _gradient = new PolicyGradient(model, options);
     }
 
     /// <summary>Rolls prompts out, scores the responses and updates the model on them.</summary>
@@ -79,13 +92,15 @@ public sealed class PolicyTrainer
         ArgumentNullException.ThrowIfNull(batch);
         var time = Stopwatch.StartNew();
         var random = new SplitMix64(seed);
-        Rollout[][] order = [.. batch.Informative];
+        Rollout[][] order = [.. batch.Informative.Select(Kept).Where(g => g.Length > 0)];
         random.Shuffle<Rollout[]>(order);
         var totals = new StepTotals();
         float rate = _options.LearningRate.At(step);
-        foreach (Rollout[][] minibatch in order.Chunk(_options.PromptsPerUpdate).Take(_options.MaxUpdates))
+        Rollout[][] updates = [.. order.Chunk(_options.PromptsPerUpdate).Take(_options.MaxUpdates).Select(groups => groups.SelectMany(g => g).ToArray())];
+        var frozen = new Queue<FrozenRollout>(FrozenRollout.Freeze([.. updates.SelectMany(u => u)], _options, _model, _reference));
+        foreach (Rollout[] update in updates)
         {
-            Backward([.. minibatch.SelectMany(g => g)], totals);
+            _gradient.Add([.. update.Select(_ => frozen.Dequeue())], totals);
             totals.GradientNorm += _optimizer.Step(rate);
         }
 
@@ -99,6 +114,7 @@ public sealed class PolicyTrainer
             Entropy = totals.Entropy / Math.Max(totals.ResponseTokens, 1),
             ClipRatio = (double)totals.Clipped / Math.Max(totals.ResponseTokens, 1),
             ZeroGradientTokens = totals.ZeroGradient,
+            Kl = totals.Kl / totals.ResponseTokens,
             RolloutTrainerPearson = totals.Pearson,
             AuxiliaryLoss = totals.Auxiliary / Math.Max(totals.Updates, 1),
             GradientNorm = totals.GradientNorm / Math.Max(totals.Updates, 1),
@@ -110,6 +126,9 @@ public sealed class PolicyTrainer
             TrainingSeconds = time.Elapsed.TotalSeconds,
         };
     }
+
+    private Rollout[] Kept(Rollout[] group) =>
+        _options.MaskTruncated ? [.. group.Where(r => r.Response.Completion.Reason != FinishReason.Length)] : group;
 
     private async Task<List<Rollout[]>> RollOutAsync(
         IReadOnlyList<RolloutPrompt> prompts, int firstGroup, ulong seed, CancellationToken cancellation)
@@ -139,40 +158,5 @@ public sealed class PolicyTrainer
         }
 
         return groups;
-    }
-
-    private void Backward(Rollout[] rollouts, StepTotals totals)
-    {
-        Device device = _model.Device;
-        using TensorScope scope = device.Scope();
-        using Tape tape = Tape.Record(device);
-        using ScoringBatch batch = ScoringBatch.Create(device, [.. rollouts.Select(r => r.Sequence)]);
-        ForwardPass pass = _model.Pass(batch.Batch);
-        (Tensor logp, Tensor entropy) = _model.LogProbabilities(_model.Forward(pass), batch.Targets);
-        Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(pass.RouterLogits, _model.Config.NumExpertsPerTok);
-
-        float[] newLogp = batch.Gather(logp);
-        float[] oldLogp = [.. rollouts.SelectMany(r => r.OldLogProbabilities)];
-        float[] advantage = [.. rollouts.SelectMany(r => Enumerable.Repeat((float)r.Advantage, r.Sequence.ScoredTokens))];
-        float[] weight = Aggregation.TokenWeights(_options.Objective.Aggregation, [.. rollouts.Select(r => (r.Group, r.Sequence.ScoredTokens))]);
-        (double loss, float[] gradient, float[] ratio, _) =
-            PolicyLoss.Evaluate(device, _options.Objective, newLogp, oldLogp, advantage, weight);
-        tape.Backward(
-            (logp, batch.Spread(device, gradient)),
-            (auxiliary, Tensor.From<float>(device, [_options.AuxiliaryLossWeight], 1)));
-
-        if (totals.Updates == 0)
-        {
-            totals.Pearson = Statistics.Pearson([.. newLogp.Select(x => Math.Exp(x))], [.. oldLogp.Select(x => Math.Exp(x))]);
-        }
-
-        totals.Updates++;
-        totals.Loss += loss;
-        totals.Auxiliary += auxiliary.Item();
-        totals.Entropy += batch.Gather(entropy).Sum(x => (double)x);
-        totals.Tokens += rollouts.Sum(r => r.Sequence.Tokens.Length);
-        totals.ResponseTokens += newLogp.Length;
-        totals.Clipped += ratio.Count(r => r > _options.Objective.MaxWeight || r < _options.Objective.MinWeight);
-        totals.ZeroGradient += advantage.Zip(gradient).Count(x => x.First != 0 && x.Second == 0);
     }
 }

@@ -11,6 +11,7 @@ internal sealed class StepTotals
     public double Loss;
     public double Auxiliary;
     public double Entropy;
+    public double Kl;
     public double GradientNorm;
     public double Pearson = double.NaN;
 }
