@@ -377,7 +377,7 @@ internal sealed partial class MathParser
                 return new Number(Absolute());
             case '√':
                 _at++;
-                return new Number(Argument().Root(2));
+                return new Number(PlainRoot());
             case '∞':
                 _at++;
                 return new Number(Expression.Symbol("∞"));
@@ -520,7 +520,7 @@ internal sealed partial class MathParser
         return Expression.Symbol(symbol.Value.Replace("{", "", StringComparison.Ordinal).Replace("}", "", StringComparison.Ordinal));
     }
 
-    // sqrt2 and sqrt12 mean what they look like: no LaTeX here.
+    // sqrt12 and √12 mean what they look like: no LaTeX here.
     private Expression PlainRoot()
     {
         SkipSpace();

@@ -28,7 +28,10 @@ internal sealed record Words(string Text) : MathValue;
 /// <summary>A tuple or an interval, which look alike: ( or [, two items or more, ) or ].</summary>
 internal sealed record Bracketed(char Open, char Close, MathValue[] Items) : MathValue;
 
-/// <summary>A set, a list without brackets or a union: its members in any order and any number of times.</summary>
+/// <summary>
+/// A set, a list without brackets or a union: its members in any order and any number of times. Comparing each with each is cheap
+/// enough, as the text bounds their number.
+/// </summary>
 internal sealed record Collection(MathValue[] Items) : MathValue
 {
     /// <summary>What stands in a list; itself where all members are the same.</summary>
@@ -37,7 +40,6 @@ internal sealed record Collection(MathValue[] Items) : MathValue
         var different = new List<MathValue>();
         foreach (MathValue member in members)
         {
-            effort.Spend(different.Count);
             if (!different.Exists(d => Same(d, member, effort)))
             {
                 different.Add(member);
@@ -47,11 +49,7 @@ internal sealed record Collection(MathValue[] Items) : MathValue
         return different.Count == 1 ? different[0] : new Collection([.. different]);
     }
 
-    public bool Covers(Collection other, Effort effort)
-    {
-        effort.Spend(Items.Length * other.Items.Length);
-        return other.Items.All(item => Items.Any(mine => Same(mine, item, effort)));
-    }
+    public bool Covers(Collection other, Effort effort) => other.Items.All(item => Items.Any(mine => Same(mine, item, effort)));
 }
 
 /// <summary>Two sides with a sign between them; <paramref name="Named"/> where the left one is a name and no more.</summary>
