@@ -579,7 +579,8 @@ void expect_no_worse(const Buffer<T>& got, const std::vector<double>& plain, con
 }
 
 // Whole and broken tiles, boundaries inside, n = 1, sizes that no tile has, rows that cannot be read 16 bytes
-// at a time, decays from none to a factor that is 0 in fp32, one head alone (which a GPU cuts finer).
+// at a time, decays from none to a factor that is 0 in fp32, one head alone (which a GPU cuts finer), few
+// heads and sequences of several segments, which begin and end at their boundaries or not.
 const Case kBf16Cases[] = {
     {{100, 37}, 2, 20, 20, {0.25f, 0.002f}, true, true},
     {{130, 0, 1, 64}, 2, 64, 64, {0.5f, 0.0f}, true, true},
@@ -589,6 +590,10 @@ const Case kBf16Cases[] = {
     {{70}, 3, 16, 16, {9.0f, 200.0f, 1e-5f}, true, true},
     {{66}, 1, 140, 40, {0.05f}, true, true},
     {{66}, 1, 256, 24, {0.02f}, false, true},
+    {{600, 0, 257, 1, 256, 512}, 1, 64, 64, {0.002f}, true, true},
+    {{530}, 1, 128, 64, {0.0f}, false, false},
+    {{300, 40}, 1, 64, 128, {0.001f}, true, false},
+    {{20, 1100}, 2, 128, 128, {9.0f, 0.003f}, false, true},
 };
 
 TEST(LightningAttention, Bf16ScansNoWorseThanThePlainWay) {
@@ -609,24 +614,28 @@ TEST(LightningAttention, Bf16ScansNoWorseThanThePlainWay) {
 }
 
 TEST(LightningAttention, Bf16NeighboursInTheBatchDoNotMatter) {
-  const Case c{{37, 64, 0, 140}, 2, 32, 64, {0.25f, 0.002f}, true, true};
-  const HalfData d(c);
-  for (const Target& target : all_targets()) {
-    Context context(target);
-    const HalfOutputs packed = outputs(context, c, d);
-    HalfOutputs separate(d);
-    for (int64_t s = 0; s < d.sequences; s++) {
-      const Buffer<int32_t> offsets{d.offsets[s], d.offsets[s + 1]}, slot{int32_t(s)};
-      auto f = forward_params(c, d, separate);
-      f.cu_seqlens = offsets.data(), f.sequences = 1, f.state_slots = slot.data();
-      MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
-      const int64_t at = s * c.heads * c.dk * c.dv;
-      auto b = backward_params(c, d, separate);
-      b.cu_seqlens = offsets.data(), b.sequences = 1;
-      b.state_in += at, b.dstate_out += at, b.dstate_in += at;
-      MM_EXPECT_OK(mm_lightning_attention_backward(context, &b));
+  const Case cases[] = {{{37, 64, 0, 140}, 2, 32, 64, {0.25f, 0.002f}, true, true},
+                        {{600, 256, 0, 257}, 1, 64, 64, {0.002f}, true, true}};
+  for (const Case& c : cases) {
+    const HalfData d(c);
+    for (const Target& target : all_targets()) {
+      Context context(target);
+      const HalfOutputs packed = outputs(context, c, d);
+      HalfOutputs separate(d);
+      for (int64_t s = 0; s < d.sequences; s++) {
+        const Buffer<int32_t> offsets{d.offsets[s], d.offsets[s + 1]}, slot{int32_t(s)};
+        auto f = forward_params(c, d, separate);
+        f.cu_seqlens = offsets.data(), f.sequences = 1, f.state_slots = slot.data();
+        f.max_seqlen = c.lengths[s];
+        MM_EXPECT_OK(mm_lightning_attention_forward(context, &f));
+        const int64_t at = s * c.heads * c.dk * c.dv;
+        auto b = backward_params(c, d, separate);
+        b.cu_seqlens = offsets.data(), b.sequences = 1, b.max_seqlen = c.lengths[s];
+        b.state_in += at, b.dstate_out += at, b.dstate_in += at;
+        MM_EXPECT_OK(mm_lightning_attention_backward(context, &b));
+      }
+      expect_same_bits(packed, separate);
     }
-    expect_same_bits(packed, separate);
   }
 }
 
@@ -665,20 +674,24 @@ TEST(LightningAttention, Bf16NumberOfHeadsDoesNotMatter) {
 }
 
 TEST(LightningAttention, Bf16LaterTokensDoNotMatter) {
-  const Case c{{150}, 2, 32, 64, {0.25f, 0.002f}, true, true};
-  const HalfData d(c);
-  for (const Target& target : all_targets()) {
-    Context context(target);
-    const HalfOutputs whole = outputs(context, c, d);
-    for (int32_t length : {1, 15, 16, 17, 63, 64, 65, 130}) {
-      const Buffer<int32_t> offsets{0, length};
-      HalfOutputs prefix(d);
-      auto p = forward_params(c, d, prefix);
-      p.cu_seqlens = offsets.data();
-      MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
-      const int64_t count = length * c.heads * c.dv;
-      EXPECT_EQ(std::memcmp(prefix.o.data(), whole.o.data(), count * 2), 0) << length;
-      for (int64_t i = count; i < int64_t(whole.o.size()); i++) ASSERT_EQ(prefix.o[i], 0x7fc0);
+  const Case cases[] = {{{150}, 2, 32, 64, {0.25f, 0.002f}, true, true},
+                        {{600}, 1, 64, 64, {0.002f}, true, true}};
+  for (const Case& c : cases) {
+    const HalfData d(c);
+    for (const Target& target : all_targets()) {
+      Context context(target);
+      const HalfOutputs whole = outputs(context, c, d);
+      for (int32_t length : {1, 15, 16, 17, 63, 64, 65, 130, 257, 513}) {
+        if (length > c.lengths[0]) continue;
+        const Buffer<int32_t> offsets{0, length};
+        HalfOutputs prefix(d);
+        auto p = forward_params(c, d, prefix);
+        p.cu_seqlens = offsets.data(), p.max_seqlen = length;
+        MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
+        const int64_t count = length * c.heads * c.dv;
+        EXPECT_EQ(std::memcmp(prefix.o.data(), whole.o.data(), count * 2), 0) << length;
+        for (int64_t i = count; i < int64_t(whole.o.size()); i++) ASSERT_EQ(prefix.o[i], 0x7fc0);
+      }
     }
   }
 }
@@ -723,26 +736,31 @@ TEST(LightningAttention, Bf16ViewsMayBeginAnywhere) {
   }
 }
 
+// Final states take the place of the initial ones, also where pieces are of several segments.
 TEST(LightningAttention, Bf16PiecesContinueFromSlots) {
-  const Case c{{150}, 2, 64, 72, {0.25f, 0.002f}, false, false};
-  const HalfData d(c);
-  const Reference want = reference(c, d), published = plain(c, d);
-  const int64_t size = c.heads * c.dk * c.dv;
-  for (const Target& target : all_targets()) {
-    Context context(target);
-    HalfOutputs out(d);
-    Buffer<float> pool(3 * size, 0.0f);
-    const Buffer<int32_t> slot{1}, cuts{0, 1, 65, 70, 150};
-    auto p = forward_params(c, d, out);
-    p.state_in = p.state_out = pool.data(), p.state_slots = slot.data();
-    for (size_t piece = 0; piece + 1 < cuts.size(); piece++) {
-      p.cu_seqlens = &cuts[piece];
-      MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
+  const std::pair<Case, Buffer<int32_t>> cases[] = {
+      {{{150}, 2, 64, 72, {0.25f, 0.002f}, false, false}, {0, 1, 65, 70, 150}},
+      {{{900}, 1, 64, 64, {0.002f}, false, false}, {0, 257, 300, 900}}};
+  for (const auto& [c, cuts] : cases) {
+    const HalfData d(c);
+    const Reference want = reference(c, d), published = plain(c, d);
+    const int64_t size = c.heads * c.dk * c.dv;
+    for (const Target& target : all_targets()) {
+      Context context(target);
+      HalfOutputs out(d);
+      Buffer<float> pool(3 * size, 0.0f);
+      const Buffer<int32_t> slot{1};
+      auto p = forward_params(c, d, out);
+      p.state_in = p.state_out = pool.data(), p.state_slots = slot.data();
+      for (size_t piece = 0; piece + 1 < cuts.size(); piece++) {
+        p.cu_seqlens = &cuts[piece];
+        MM_EXPECT_OK(mm_lightning_attention_forward(context, &p));
+      }
+      expect_no_worse(out.o, published.o, want.o, "o");
+      expect_no_worse(Buffer<float>(pool.begin() + size, pool.begin() + 2 * size), published.state,
+                      want.state, "state");
+      for (int64_t i = 0; i < size; i++) ASSERT_EQ(pool[i] + pool[2 * size + i], 0.0f);
     }
-    expect_no_worse(out.o, published.o, want.o, "o");
-    expect_no_worse(Buffer<float>(pool.begin() + size, pool.begin() + 2 * size), published.state, want.state,
-                    "state");
-    for (int64_t i = 0; i < size; i++) ASSERT_EQ(pool[i] + pool[2 * size + i], 0.0f);
   }
 }
 
