@@ -100,6 +100,7 @@ public sealed class PolicyTrainer
             ClipRatio = (double)totals.Clipped / Math.Max(totals.ResponseTokens, 1),
             ZeroGradientTokens = totals.ZeroGradient,
             RolloutTrainerPearson = totals.Pearson,
+            ExpertLoadCv = totals.ExpertLoadCv,
             AuxiliaryLoss = totals.Auxiliary / Math.Max(totals.Updates, 1),
             GradientNorm = totals.GradientNorm / Math.Max(totals.Updates, 1),
             LearningRate = rate,
@@ -164,6 +165,7 @@ public sealed class PolicyTrainer
         if (totals.Updates == 0)
         {
             totals.Pearson = Statistics.Pearson([.. newLogp.Select(x => Math.Exp(x))], [.. oldLogp.Select(x => Math.Exp(x))]);
+            totals.ExpertLoadCv = ExpertLoad.Variation(pass.RouterLogits, _model.Config.NumExpertsPerTok);
         }
 
         totals.Updates++;

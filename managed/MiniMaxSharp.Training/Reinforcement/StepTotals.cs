@@ -13,4 +13,5 @@ internal sealed class StepTotals
     public double Entropy;
     public double GradientNorm;
     public double Pearson = double.NaN;
+    public double ExpertLoadCv = double.NaN;
 }
