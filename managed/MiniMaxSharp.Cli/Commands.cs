@@ -25,6 +25,7 @@ internal static class Commands
               minimax serve runs/seed-0/checkpoint
               minimax forward --model DIR --input in.safetensors --output out.safetensors --gradients
               minimax train sft --config sft.json
+              minimax report runs/seed-0 runs/seed-1
 
             Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted.
             """);
@@ -33,6 +34,7 @@ internal static class Commands
         root.Subcommands.Add(Forward());
         root.Subcommands.Add(Generate(output));
         root.Subcommands.Add(Train(output));
+        root.Subcommands.Add(ReportCommand.Create(output));
         root.Subcommands.Add(ServeCommand.Create(output));
         root.Subcommands.Add(Doctor(output));
         root.Subcommands.Add(Lines("tokenize", "Token ids of texts: {\"text\"} becomes {\"ids\"}, line by line", TokenizeCommand.Run));
