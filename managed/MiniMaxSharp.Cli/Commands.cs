@@ -26,6 +26,7 @@ internal static class Commands
               minimax forward --model DIR --input in.safetensors --output out.safetensors --gradients
               minimax train sft --config sft.json
               minimax tasks generate --task futoshiki --count 100 --difficulty 3 --output puzzles.jsonl
+              minimax report runs/seed-0 runs/seed-1
 
             Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted.
             """);
@@ -35,6 +36,7 @@ internal static class Commands
         root.Subcommands.Add(Generate(output));
         root.Subcommands.Add(Train(output));
         root.Subcommands.Add(TasksCommand.Create(output));
+        root.Subcommands.Add(ReportCommand.Create(output));
         root.Subcommands.Add(ServeCommand.Create(output));
         root.Subcommands.Add(Doctor(output));
         root.Subcommands.Add(Lines("tokenize", "Token ids of texts: {\"text\"} becomes {\"ids\"}, line by line", TokenizeCommand.Run));

@@ -33,7 +33,12 @@ internal sealed record Mark(double PassRate, double StandardError, double Carefu
 }
 
 /// <summary>What a model can do, over all and by task, and all its answers.</summary>
-internal sealed record Marks(Mark All, IReadOnlyDictionary<string, Mark> ByTask, IReadOnlyList<SampleAnswer> Answers);
+internal sealed record Marks(Mark All, IReadOnlyDictionary<string, Mark> ByTask, IReadOnlyList<SampleAnswer> Answers)
+{
+    public override string ToString() =>
+        $"pass rate {All.PassRate:F3} ± {All.StandardError:F3} ({string.Join(", ", ByTask.Select(t => $"{t.Key} {t.Value.PassRate:F3}"))}); "
+        + $"worked out step by step {All.CarefulShare:P0}, of those right {All.CarefulAccuracy:P0} ({string.Join(", ", ByTask.Select(t => $"{t.Value.CarefulAccuracy:P0}"))})";
+}
 
 /// <summary>Questions with a fixed way of sampling: temperature 1.0, top-p 0.95, as the report evaluates.</summary>
 internal sealed class Examination(Lessons lessons, IReadOnlyList<TaskInstance> instances, int samples, Recipe recipe)

@@ -29,7 +29,7 @@ internal sealed class Lessons
     /// <summary>A puzzle of the training split; the random numbers alone decide which.</summary>
     public TaskInstance Train(SplitMix64 random, IReadOnlyList<double>? weights = null)
     {
-        IReasoningTask task = _tasks[weights is null ? random.Below(_tasks.Count) : Pick(weights, random.NextDouble())];
+        IReasoningTask task = _tasks[weights is null ? random.Below(_tasks.Count) : TaskMixture.Pick(weights, random)];
         return task.Generate(_levels[random.Below(_levels.Count)], random.Next(), PromptStyle.Compact, Split.Train);
     }
 
@@ -64,20 +64,5 @@ internal sealed class Lessons
             yield return $"user name=user\n{instance.Prompt}\nai name=assistant\n{TaskRegistry.Get(instance.Task).Demonstrate(instance)}";
             yield return TaskRegistry.Get(instance.Task).Demonstrate(instance, DemonstrationStyle.Quick);
         }
-    }
-
-    private static int Pick(IReadOnlyList<double> weights, double number)
-    {
-        double left = number * weights.Sum();
-        for (int i = 0; i < weights.Count - 1; i++)
-        {
-            left -= weights[i];
-            if (left < 0)
-            {
-                return i;
-            }
-        }
-
-        return weights.Count - 1;
     }
 }

@@ -1,6 +1,6 @@
 using LogicReasoner;
 using MiniMaxSharp;
-using Spectre.Console;
+using MiniMaxSharp.Training;
 
 // The main job: see README.md. Ctrl-C saves and stops; the same command goes on.
 return Options.Run(args, async (options, cancellation) =>
@@ -12,28 +12,19 @@ return Options.Run(args, async (options, cancellation) =>
     }
 
     Directory.CreateDirectory(files.Directory);
-    if (options.Plain || !AnsiConsole.Profile.Capabilities.Interactive || Console.IsOutputRedirected)
+    LiveConsole console = LiveConsole.Open(options.Plain);
+    using Device device = Device.Open(options.Device, console.Say);
+    using var run = new TrainingRun(options.Recipe, files, console, device);
+    try
     {
-        return await RunAsync(new PlainView()).ConfigureAwait(false);
+        await run.RunAsync(cancellation).ConfigureAwait(false);
+    }
+    catch (OperationCanceledException)
+    {
+        console.Say("Stopped and saved; the same command goes on.");
+        return 130;
     }
 
-    return await AnsiConsole.Status().StartAsync("starting …", status => RunAsync(new TerminalView(status))).ConfigureAwait(false);
-
-    async Task<int> RunAsync(IProgressView view)
-    {
-        using Device device = Device.Open(options.Device, view.Say);
-        using var run = new TrainingRun(options.Recipe, files, view, device);
-        try
-        {
-            await run.RunAsync(cancellation).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            view.Say("Stopped and saved; the same command goes on.");
-            return 130;
-        }
-
-        view.Say($"Report: {files.Report}");
-        return 0;
-    }
+    console.Say($"Report: {files.Report}");
+    return 0;
 });

@@ -14,6 +14,8 @@ internal sealed record RunFiles(string Directory)
 
     public string Metrics => Path.Combine(Directory, "metrics.jsonl");
 
+    public string Examples => Path.Combine(Directory, "examples.jsonl");
+
     public string Report => Path.Combine(Directory, "report.html");
 
     public string Summary => Path.Combine(Directory, "summary.json");

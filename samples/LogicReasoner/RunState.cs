@@ -42,6 +42,9 @@ internal sealed record RunState
     /// <summary>Length of metrics.jsonl at this point.</summary>
     public long MetricsBytes { get; init; }
 
+    /// <summary>Length of examples.jsonl at this point.</summary>
+    public long ExamplesBytes { get; init; }
+
     /// <summary>Running pass rate of each task in training, from which prompts are weighted.</summary>
     public double[] PassRates { get; init; } = [];
 

@@ -83,9 +83,9 @@ internal static class Summary
 
     private static void WriteReport(RunFiles files, Recipe recipe, RunState state)
     {
-        IReadOnlyList<MetricsLine> lines = MetricsLog.Read(files.Metrics);
+        RunLog run = RunLog.Load([files.Directory])[0];
         Curve Of(string phase, string metric, string name) =>
-            new(name, [.. lines.Where(l => l.Phase == phase && l.Values.ContainsKey(metric)).Select(l => ((double)l.Step, l.Values[metric]))]);
+            new(name, [.. run.Metrics.Where(l => l.Phase == phase && l.Values.ContainsKey(metric)).Select(l => ((double)l.Step, l.Values[metric]))]);
         var report = new HtmlReport($"LogicReasoner, seed {recipe.Seed}")
             .Section(
                 "Held-out puzzles",
@@ -96,13 +96,10 @@ internal static class Summary
             .Section("Reinforcement learning")
             .Chart("Reward of the rollouts, and pass rate on the development split", Of("cispo", "reward", "reward"), Of("development", "pass_rate", "development"))
             .Chart("Share of development answers that were worked out", Of("development", "careful_share", "worked out"))
-            .Chart("Length of a response in tokens", Of("cispo", "completions/mean_length", "mean"), Of("cispo", "completions/p99_length", "99th percentile"))
-            .Chart("Entropy of a token, nats", Of("cispo", "entropy", "entropy"))
-            .Chart("Gradient norm", Of("cispo", "grad_norm", "gradient norm"))
-            .Section("Warm start")
-            .Chart("Cross-entropy of a response token, nats", Of("skill", "loss", "skill"), Of("habit", "loss", "habit"))
             .Section("Sample answers", "After CISPO, on held-out puzzles.")
-            .Answers(state.Answers.Select(a => new SampleAnswer(a.Task, a.Prompt, a.Response, a.Correct, a.Reason)));
+            .Answers(state.Answers.Select(a => new SampleAnswer(a.Task, a.Prompt, a.Response, a.Correct, a.Reason)))
+            .Section("All metrics", "By phase: skill and habit are the warm start, control is the SFT control.")
+            .Runs([run]);
         report.Save(files.Report);
     }
 

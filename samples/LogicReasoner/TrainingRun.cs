@@ -18,23 +18,25 @@ internal sealed class TrainingRun : IDisposable
     private const int SaveEveryCispo = 10;
     private readonly Recipe _recipe;
     private readonly RunFiles _files;
-    private readonly IProgressView _view;
+    private readonly LiveConsole _console;
     private readonly Device _device;
     private readonly Lessons _lessons;
     private readonly Examination _test;
     private readonly Examination _development;
     private readonly MetricsLog _metrics;
+    private readonly ExampleLog _examples;
+    private readonly TrainingMeter _meter;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly double _secondsBefore;
     private MiniMaxForCausalLM _model;
     private AdamW _optimizer;
     private RunState _state;
 
-    public TrainingRun(Recipe recipe, RunFiles files, IProgressView view, Device device)
+    public TrainingRun(Recipe recipe, RunFiles files, LiveConsole console, Device device)
     {
         _recipe = recipe;
         _files = files;
-        _view = view;
+        _console = console;
         _device = device;
         _lessons = new Lessons(recipe);
         _test = new Examination(_lessons, _lessons.HeldOut(recipe.ExaminedSplit, recipe.TestInstances, Recipe.TestSeed), recipe.TestSamples, recipe);
@@ -51,6 +53,8 @@ internal sealed class TrainingRun : IDisposable
 
         _secondsBefore = _state.Seconds;
         _metrics = new MetricsLog(files.Metrics, _state.MetricsBytes);
+        _examples = new ExampleLog(files.Examples, _state.ExamplesBytes);
+        _meter = new TrainingMeter(Path.GetFileName(files.Directory));
         ElementType type = recipe.BFloat16 ? ElementType.BFloat16 : ElementType.Float32;
         _model = resumed
             ? MiniMaxForCausalLM.Load(files.Progress, device)
@@ -59,7 +63,7 @@ internal sealed class TrainingRun : IDisposable
         if (resumed)
         {
             TrainingCheckpoint.LoadOptimizer(files.Progress, _optimizer);
-            view.Say($"Resumed at {_state.Phase.ToString().ToLowerInvariant()} step {_state.Step}.");
+            console.Say($"Resumed at {_state.Phase.ToString().ToLowerInvariant()} step {_state.Step}.");
         }
     }
 
@@ -81,12 +85,15 @@ internal sealed class TrainingRun : IDisposable
         }
 
         _metrics.Dispose();
+        _examples.Dispose();
         Summary.Write(_files, _recipe, _state, _model.Parameters.Sum(p => p.Value.Count));
     }
 
     public void Dispose()
     {
         _metrics.Dispose();
+        _examples.Dispose();
+        _meter.Dispose();
         _optimizer.Dispose();
         _model.Dispose();
     }
@@ -143,16 +150,7 @@ internal sealed class TrainingRun : IDisposable
         TrainingSequence[] batch = [.. Enumerable.Range(0, _recipe.BatchSequences).Select(_ => _lessons.Demonstration(random, quick))];
         SupervisedStep step = trainer.Step(batch, _state.Step);
         double seconds = clock.Elapsed.TotalSeconds;
-        _metrics.Write(
-            PhaseName,
-            _state.Step,
-            ("loss", step.Loss),
-            ("aux_loss", step.AuxiliaryLoss),
-            ("grad_norm", step.GradientNorm),
-            ("lr", step.LearningRate),
-            ("tokens", step.Tokens),
-            ("step_seconds", seconds),
-            ("tokens_per_second", step.Tokens / seconds));
+        Record(TrainingMetrics.Of(step, seconds));
         _state = _state with
         {
             Step = _state.Step + 1,
@@ -160,7 +158,6 @@ internal sealed class TrainingRun : IDisposable
             ControlTokens = _state.ControlTokens + (_state.Phase == Phase.Control ? step.Tokens : 0),
             TrainingSeconds = _state.TrainingSeconds + seconds,
         };
-        _view.Supervised(_state, step, step.Tokens / seconds, SecondsLeft());
     }
 
     private async Task ReinforceAsync(CancellationToken cancellation)
@@ -170,8 +167,7 @@ internal sealed class TrainingRun : IDisposable
         double[] weights = [.. _state.PassRates.Select(p => Math.Max(0.05, p * (1 - p)))];
         var trainer = new PolicyTrainer(_model, _optimizer, tokens => _lessons.Text(tokens), new PuzzleReward(), Recipe.Cispo(_recipe, _lessons));
         PolicyStep step = await trainer.StepAsync(_ => Prompts(random, weights), _state.Step, seed, cancellation).ConfigureAwait(false);
-        PolicyMetrics metrics = PolicyMetrics.Of(step);
-        _metrics.Write(PhaseName, _state.Step, metrics.Values);
+        Record(TrainingMetrics.Of(step));
         int tokens = step.GeneratedTokens + step.TrainedTokens;
         double seconds = step.GenerationSeconds + step.TrainingSeconds;
         _state = _state with
@@ -184,14 +180,32 @@ internal sealed class TrainingRun : IDisposable
             TrainingSeconds = _state.TrainingSeconds + seconds,
             PassRates = [.. _state.PassRates.Select((p, task) => Updated(p, step, _recipe.Tasks[task]))],
         };
-        _view.Reinforced(_state, step, tokens / seconds, SecondsLeft());
         if (_state.Step % _recipe.DevelopmentEvery == 0)
         {
+            _examples.Write(PhaseName, _state.Step - 1, SampleAnswer.Of(step.Rollouts, ids => _lessons.Text(ids)));
+
             // Not cancelled: the step that it belongs to is done, and a resumed run would not take it.
             Marks marks = _development.Take(_model, CancellationToken.None);
             _metrics.Write("development", _state.Step - 1, ("pass_rate", marks.All.PassRate), ("careful_share", marks.All.CarefulShare));
         }
     }
+
+    private void Record(TrainingMetrics metrics)
+    {
+        // step_time under the name that readers of this job's file know.
+        _metrics.Write(
+            PhaseName, _state.Step, [.. metrics.Values.Where(v => v.Name != MetricNames.StepTime), ("step_seconds", metrics[MetricNames.StepTime])]);
+        _meter.Record(PhaseName, _state.Step, metrics);
+        _console.Show(PhaseName, _state.Step + 1, Steps, metrics, TimeSpan.FromSeconds(SecondsLeft()));
+    }
+
+    private int? Steps => _state.Phase switch
+    {
+        Phase.Skill => _recipe.SkillSteps,
+        Phase.Habit => _recipe.HabitSteps,
+        Phase.Cispo => _recipe.CispoSteps,
+        _ => null,
+    };
 
     private RolloutPrompt[] Prompts(SplitMix64 random, double[] weights) =>
     [
@@ -228,7 +242,7 @@ internal sealed class TrainingRun : IDisposable
 
     private void Examine(string name, CancellationToken cancellation)
     {
-        _view.Say($"Examining on {_recipe.TestInstances} held-out puzzles ({name}) …");
+        _console.Say($"Examining on {_recipe.TestInstances} held-out puzzles ({name}) …");
         Marks marks = _test.Take(_model, cancellation);
         _state = _state with { Marks = new(_state.Marks) { [name] = new MarksSummary(marks.All, new(marks.ByTask)) } };
         if (name == "cispo")
@@ -240,7 +254,7 @@ internal sealed class TrainingRun : IDisposable
             "test",
             _state.Step,
             [($"{name}_pass_rate", marks.All.PassRate), ($"{name}_careful_share", marks.All.CarefulShare), .. marks.ByTask.Select(t => ($"{name}_{t.Key}", t.Value.PassRate))]);
-        _view.Examined(name, marks);
+        _console.Say($"{name}: {marks}");
     }
 
     // A few right and wrong answers of each task.
@@ -276,7 +290,7 @@ internal sealed class TrainingRun : IDisposable
 
     private void SaveAs(string directory)
     {
-        RunState state = _state with { MetricsBytes = _metrics.Length, Seconds = _secondsBefore + _clock.Elapsed.TotalSeconds };
+        RunState state = _state with { MetricsBytes = _metrics.Length, ExamplesBytes = _examples.Length, Seconds = _secondsBefore + _clock.Elapsed.TotalSeconds };
         _state = state;
         TrainingCheckpoint.Save(directory, _model, _optimizer, _lessons.Tokenizer, state.ToJson());
     }

@@ -1,19 +1,16 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using MiniMaxSharp.Checkpoints;
 
 namespace MiniMaxSharp.Training;
 
 /// <summary>A curve of a report.</summary>
-public sealed record Curve(string Name, IReadOnlyList<(double X, double Y)> Points);
-
-/// <summary>A response shown in a report.</summary>
-/// <param name="Task">What kind of question.</param>
-/// <param name="Prompt">The question.</param>
-/// <param name="Response">The model's text.</param>
-/// <param name="Correct">Whether it was right.</param>
-/// <param name="Reason">What the verifier said.</param>
-public sealed record SampleAnswer(string Task, string Prompt, string Response, bool Correct, string Reason);
+public sealed record Curve(string Name, IReadOnlyList<(double X, double Y)> Points)
+{
+    /// <summary>What is shaded around it, if anything.</summary>
+    public IReadOnlyList<(double X, double Low, double High)> Band { get; init; } = [];
+}
 
 /// <summary>One self-contained page: headings, tables, curves as inline SVG and sample answers. Everything is escaped.</summary>
 public sealed class HtmlReport(string title)
@@ -49,32 +46,31 @@ public sealed class HtmlReport(string title)
         return this;
     }
 
-    /// <summary>Adds a chart of curves over the same axis; curves without points are left out.</summary>
+    /// <summary>
+    /// Adds a chart of curves over the same axis, with a legend; curves without points are left out. A curve's colour goes by its
+    /// place, so that one which is missing in a chart does not change the others'.
+    /// </summary>
     public HtmlReport Chart(string caption, params IReadOnlyList<Curve> curves)
     {
-        Curve[] drawn = [.. curves.Where(c => c.Points.Count > 0)];
+        (Curve Curve, int Place)[] drawn = [.. curves.Select((c, i) => (c, i)).Where(c => c.c.Points.Count > 0)];
         if (drawn.Length == 0)
         {
             return this;
         }
 
-        (double x0, double x1) = Range(drawn.SelectMany(c => c.Points.Select(p => p.X)));
-        (double y0, double y1) = Range(drawn.SelectMany(c => c.Points.Select(p => p.Y)));
-        _body.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{Escape(caption)}</figcaption>\n<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\">\n");
-        for (int i = 0; i <= 4; i++)
+        (double X0, double X1) x = Range(drawn.SelectMany(c => c.Curve.Points.Select(p => p.X)));
+        (double Y0, double Y1) y = Range(drawn.SelectMany(c => c.Curve.Points.Select(p => p.Y).Concat(c.Curve.Band.SelectMany(b => new[] { b.Low, b.High }))));
+        _body.Append(CultureInfo.InvariantCulture, $"<figure><figcaption>{Escape(caption)}");
+        foreach ((Curve curve, int place) in drawn)
         {
-            double value = y0 + (y1 - y0) * i / 4, y = Y(value, y0, y1);
-            _body.Append(CultureInfo.InvariantCulture, $"<line x1=\"{Left}\" y1=\"{y:F1}\" x2=\"{Width}\" y2=\"{y:F1}\" class=\"grid\"/><text x=\"{Left - 6}\" y=\"{y + 4:F1}\" text-anchor=\"end\">{value:G3}</text>\n");
-            double at = x0 + (x1 - x0) * i / 4;
-            _body.Append(CultureInfo.InvariantCulture, $"<text x=\"{X(at, x0, x1):F1}\" y=\"{Height - 8}\" text-anchor=\"middle\">{at:G4}</text>\n");
+            _body.Append(CultureInfo.InvariantCulture, $" <span style=\"color:{Colour(place)}\">{(place < Colours.Length ? "━" : "┅")} {Escape(curve.Name)}</span>");
         }
 
-        for (int i = 0; i < drawn.Length; i++)
+        _body.Append(CultureInfo.InvariantCulture, $"</figcaption>\n<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\">\n");
+        Axes(x, y);
+        foreach ((Curve curve, int place) in drawn)
         {
-            string colour = Colours[i % Colours.Length];
-            _body.Append(CultureInfo.InvariantCulture, $"<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\" points=\"");
-            _body.AppendJoin(' ', drawn[i].Points.Select(p => string.Create(CultureInfo.InvariantCulture, $"{X(p.X, x0, x1):F1},{Y(p.Y, y0, y1):F1}")));
-            _body.Append(CultureInfo.InvariantCulture, $"\"/><text x=\"{Left + 8 + i * 150}\" y=\"12\" fill=\"{colour}\">{Escape(drawn[i].Name)}</text>\n");
+            Draw(curve, place, x, y);
         }
 
         _body.Append("</svg></figure>\n");
@@ -93,8 +89,10 @@ public sealed class HtmlReport(string title)
         return this;
     }
 
-    /// <summary>Writes the page.</summary>
-    public void Save(string path) => File.WriteAllText(path, $$"""
+    /// <summary>Writes the page, whole or not at all.</summary>
+    public void Save(string path) => AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(Page())));
+
+    private string Page() => $$"""
         <!doctype html>
         <html lang="en"><head><meta charset="utf-8"><title>{{Escape(title)}}</title>
         <style>
@@ -109,7 +107,35 @@ public sealed class HtmlReport(string title)
         {{_body}}
         </body></html>
 
-        """);
+        """;
+
+    private void Axes((double Low, double High) x, (double Low, double High) y)
+    {
+        for (int i = 0; i <= 4; i++)
+        {
+            double value = y.Low + (y.High - y.Low) * i / 4, height = Y(value, y);
+            _body.Append(CultureInfo.InvariantCulture, $"<line x1=\"{Left}\" y1=\"{height:F1}\" x2=\"{Width}\" y2=\"{height:F1}\" class=\"grid\"/><text x=\"{Left - 6}\" y=\"{height + 4:F1}\" text-anchor=\"end\">{value:G3}</text>\n");
+            double at = x.Low + (x.High - x.Low) * i / 4;
+            _body.Append(CultureInfo.InvariantCulture, $"<text x=\"{X(at, x):F1}\" y=\"{Height - 8}\" text-anchor=\"middle\">{at:G4}</text>\n");
+        }
+    }
+
+    private void Draw(Curve curve, int place, (double, double) x, (double, double) y)
+    {
+        if (curve.Band.Count > 0)
+        {
+            _body.Append(CultureInfo.InvariantCulture, $"<polygon fill=\"{Colour(place)}\" opacity=\"0.15\" points=\"");
+            _body.AppendJoin(' ', curve.Band.Select(b => Point(b.X, b.High)).Concat(curve.Band.Reverse().Select(b => Point(b.X, b.Low)))).Append("\"/>\n");
+        }
+
+        string dashes = place < Colours.Length ? "" : " stroke-dasharray=\"5 3\"";
+        _body.Append(CultureInfo.InvariantCulture, $"<polyline fill=\"none\" stroke=\"{Colour(place)}\" stroke-width=\"1.6\"{dashes} points=\"");
+        _body.AppendJoin(' ', curve.Points.Select(p => Point(p.X, p.Y))).Append("\"/>\n");
+
+        string Point(double px, double py) => string.Create(CultureInfo.InvariantCulture, $"{X(px, x):F1},{Y(py, y):F1}");
+    }
+
+    private static string Colour(int place) => Colours[place % Colours.Length];
 
     private static string Escape(string text) => WebUtility.HtmlEncode(text);
 
@@ -119,7 +145,7 @@ public sealed class HtmlReport(string title)
         return high > low ? (low, high) : (low - 0.5, high + 0.5);
     }
 
-    private static double X(double x, double x0, double x1) => Left + (x - x0) / (x1 - x0) * (Width - Left - 24);
+    private static double X(double x, (double Low, double High) range) => Left + (x - range.Low) / (range.High - range.Low) * (Width - Left - 24);
 
-    private static double Y(double y, double y0, double y1) => Height - Bottom - (y - y0) / (y1 - y0) * (Height - Bottom - 24);
+    private static double Y(double y, (double Low, double High) range) => Height - Bottom - (y - range.Low) / (range.High - range.Low) * (Height - Bottom - 24);
 }

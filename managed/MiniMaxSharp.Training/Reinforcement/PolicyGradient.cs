@@ -42,6 +42,7 @@ internal sealed class PolicyGradient(MiniMaxForCausalLM model, PolicyOptions opt
         {
             totals.Pearson = Statistics.Pearson(
                 [.. newLogp.Select(x => Math.Exp(x))], [.. rollouts.SelectMany(r => r.Rollout.OldLogProbabilities).Select(x => Math.Exp(x))]);
+            totals.ExpertLoadCv = ExpertLoad.Variation(pass.RouterLogits, model.Config.NumExpertsPerTok);
         }
 
         totals.Updates++;

@@ -33,6 +33,9 @@ public sealed record PolicyStep
     /// <summary>Mean load-balancing loss; experts per token is perfect.</summary>
     public required double AuxiliaryLoss { get; init; }
 
+    /// <summary>Coefficient of variation of the experts' loads at the first update, averaged over layers; NaN without an update.</summary>
+    public required double ExpertLoadCv { get; init; }
+
     /// <summary>Mean gradient norm before clipping.</summary>
     public required double GradientNorm { get; init; }
 

@@ -116,6 +116,7 @@ public sealed class PolicyTrainer
             ZeroGradientTokens = totals.ZeroGradient,
             Kl = totals.Kl / totals.ResponseTokens,
             RolloutTrainerPearson = totals.Pearson,
+            ExpertLoadCv = totals.ExpertLoadCv,
             AuxiliaryLoss = totals.Auxiliary / Math.Max(totals.Updates, 1),
             GradientNorm = totals.GradientNorm / Math.Max(totals.Updates, 1),
             LearningRate = rate,

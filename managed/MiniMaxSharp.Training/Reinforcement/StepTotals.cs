@@ -14,4 +14,5 @@ internal sealed class StepTotals
     public double Kl;
     public double GradientNorm;
     public double Pearson = double.NaN;
+    public double ExpertLoadCv = double.NaN;
 }
