@@ -14,12 +14,32 @@ public sealed class PolicyTrainer
     private readonly MiniMaxForCausalLM _model;
     private readonly AdamW _optimizer;
     private readonly PolicyOptions _options;
-    private readonly Func<int[], string> _decode;
-    private readonly IRewardFunction _reward;
-    private readonly TextGenerator _generator;
+    private readonly IResponseSource? _source;
     private readonly MiniMaxForCausalLM? _reference;
     private readonly PolicyGradient _gradient;
 
+    /// <summary>A trainer of rollouts that are made elsewhere (<see cref="Train"/>).</summary>
+    /// <param name="model">Trained in place.</param>
+    /// <param name="optimizer">Of the model's parameters.</param>
+    /// <param name="options">Settings; checked here.</param>
+    /// <param name="reference">What the KL divergence is measured against; only read. Needed where it has a weight.</param>
+    public PolicyTrainer(MiniMaxForCausalLM model, AdamW optimizer, PolicyOptions options, MiniMaxForCausalLM? reference = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        if (options.Objective.KlWeight > 0 && reference is null)
+        {
+            throw new ArgumentException($"A KlWeight of {options.Objective.KlWeight} needs a reference model.", nameof(reference));
+        }
+
+        _model = model;
+        _optimizer = optimizer;
+        _options = options;
+        _reference = reference;
+        _gradient = new PolicyGradient(model, options);
+    }
+
+    /// <summary>A trainer that also rolls out (<see cref="StepAsync"/>).</summary>
     /// <param name="model">Trained in place.</param>
     /// <param name="optimizer">Of the model's parameters.</param>
     /// <param name="decode">From response tokens to the text that is scored.</param>
@@ -33,60 +53,31 @@ public sealed class PolicyTrainer
         IRewardFunction reward,
         PolicyOptions options,
         MiniMaxForCausalLM? reference = null)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
-        if (options.Objective.KlWeight > 0 && reference is null)
-        {
-            throw new ArgumentException($"A KlWeight of {options.Objective.KlWeight} needs a reference model.", nameof(reference));
-        }
+        : this(model, optimizer, options, reference) => _source = new SingleTurn(decode, reward, options.Generation, options.GroupSize);
 
-        _model = model;
-        _optimizer = optimizer;
-        _options = options;
-        _decode = decode;
-        _reward = reward;
-        _generator = new TextGenerator(model);
-        _reference = reference;
-        _gradient = new PolicyGradient(model, options);
-    }
+    /// <summary>What is trained.</summary>
+    public MiniMaxForCausalLM Model => _model;
+
+    /// <summary>What updates it.</summary>
+    public AdamW Optimizer => _optimizer;
+
+    /// <summary>The settings.</summary>
+    public PolicyOptions Options => _options;
 
     /// <summary>Rolls prompts out, scores the responses and updates the model on them.</summary>
     /// <param name="nextPrompts">Gives the prompts of generation batch 0, 1, … of this step.</param>
     /// <param name="step">Number of the step, from 0.</param>
     /// <param name="seed">Of all random choices of this step.</param>
     /// <param name="cancellation">Looked at while sampling; the model is not changed when it acts.</param>
+    /// <exception cref="InvalidOperationException">The trainer was made without a reward.</exception>
     public async Task<PolicyStep> StepAsync(
-        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, int step, ulong seed, CancellationToken cancellation = default) =>
-        Train(await RollOutAsync(nextPrompts, seed, cancellation).ConfigureAwait(false), step, seed);
-
-    /// <summary>The first half of a step: responses to the prompts, scored; the model is only read.</summary>
-    public async Task<RolloutBatch> RollOutAsync(
-        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, ulong seed, CancellationToken cancellation = default)
+        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, int step, ulong seed, CancellationToken cancellation = default)
     {
-        ArgumentNullException.ThrowIfNull(nextPrompts);
-        var time = Stopwatch.StartNew();
-        var all = new List<Rollout[]>();
-        var informative = new List<Rollout[]>();
-        int wanted = int.MaxValue;
-        for (int batch = 0; batch < _options.MaxGenerationBatches && informative.Count < wanted; batch++)
-        {
-            IReadOnlyList<RolloutPrompt> prompts = nextPrompts(batch);
-            wanted = Math.Min(wanted, prompts.Count);
-            foreach (Rollout[] group in await RollOutAsync(prompts, all.Count, seed, cancellation).ConfigureAwait(false))
-            {
-                all.Add(group);
-                if (group.Any(r => r.Advantage != 0) && informative.Count < wanted)
-                {
-                    informative.Add(group);
-                }
-            }
-        }
-
-        return new RolloutBatch(all, informative, time.Elapsed.TotalSeconds);
+        var plan = new RolloutPlan(nextPrompts, _source ?? throw new InvalidOperationException("The trainer was made without a reward: it trains only."), seed);
+        return Train(await plan.RollOutAsync(_model, _options, cancellation).ConfigureAwait(false), step, seed);
     }
 
-    /// <summary>The second half of a step: updates of the model on the rollouts.</summary>
+    /// <summary>The second half of a step: updates of the model on the rollouts, whose log-probabilities are π_old.</summary>
     public PolicyStep Train(RolloutBatch batch, int step, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -130,34 +121,4 @@ public sealed class PolicyTrainer
 
     private Rollout[] Kept(Rollout[] group) =>
         _options.MaskTruncated ? [.. group.Where(r => r.Response.Completion.Reason != FinishReason.Length)] : group;
-
-    private async Task<List<Rollout[]>> RollOutAsync(
-        IReadOnlyList<RolloutPrompt> prompts, int firstGroup, ulong seed, CancellationToken cancellation)
-    {
-        GenerationRequest[] requests =
-        [
-            .. prompts.Select((p, i) => new GenerationRequest(p.Tokens, SplitMix64.Mix(seed + (ulong)(firstGroup + i + 1)), _options.GroupSize)),
-        ];
-        IReadOnlyList<Completion[]> completions = _generator.Generate(requests, _options.Generation, cancellation: cancellation);
-        Response[] responses =
-        [
-            .. completions.SelectMany((group, i) => group.Select(c => new Response(prompts[i], _decode(c.Tokens), c))),
-        ];
-        IReadOnlyList<RewardResult> rewards = await _reward.ScoreAsync(responses, cancellation).ConfigureAwait(false);
-        if (rewards.Count != responses.Length)
-        {
-            throw new InvalidOperationException($"The reward '{_reward.Name}' gave {rewards.Count} results for {responses.Length} responses.");
-        }
-
-        var groups = new List<Rollout[]>();
-        for (int i = 0; i < prompts.Count; i++)
-        {
-            int start = i * _options.GroupSize;
-            double[] scores = [.. Enumerable.Range(start, _options.GroupSize).Select(j => rewards[j].Score ?? 0)];
-            double[] advantages = GroupAdvantage.Of(scores, _options.UnbiasedDeviation);
-            groups.Add([.. advantages.Select((a, j) => new Rollout(firstGroup + i, responses[start + j], rewards[start + j], a))]);
-        }
-
-        return groups;
-    }
 }

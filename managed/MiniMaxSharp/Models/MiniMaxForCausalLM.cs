@@ -97,6 +97,35 @@ public sealed class MiniMaxForCausalLM : IDisposable
     /// </summary>
     public void Save(string directory, long maxShardBytes = 5L << 30) => ModelLoader.Save(this, directory, maxShardBytes);
 
+    /// <summary>The same weights once more, in memory of their own, on this or another device.</summary>
+    public MiniMaxForCausalLM CopyTo(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        var copy = new MiniMaxForCausalLM(Config, device, ElementType, Experts);
+        copy.CopyFrom(this);
+        return copy;
+    }
+
+    /// <summary>Takes over the weights of a model of the same parameters, memory to memory.</summary>
+    /// <exception cref="ArgumentException">The models have other parameters, or store them otherwise.</exception>
+    public void CopyFrom(MiniMaxForCausalLM source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        if (!source.Parameters.Select(p => p.Name).SequenceEqual(Parameters.Select(p => p.Name)))
+        {
+            throw new ArgumentException("The models have other parameters.", nameof(source));
+        }
+
+        foreach ((Parameter to, Parameter from) in Parameters.Zip(source.Parameters))
+        {
+            to.Value.CopyFrom(from.Value);
+            if (from.Scale is not null)
+            {
+                (to.Scale ?? throw new ArgumentException($"{from.Name} is stored as int8 in one of the models only.", nameof(source))).CopyFrom(from.Scale);
+            }
+        }
+    }
+
     /// <summary>Final hidden states [tokens, hidden] of complete sequences.</summary>
     public Tensor Forward(PackedBatch batch)
     {

@@ -29,10 +29,13 @@ public enum CpuInstructionSet
 /// </summary>
 public sealed class Device : IDisposable
 {
-    private Device(ContextHandle handle, bool isCpu)
+    private readonly int _index;
+
+    private Device(ContextHandle handle, bool isCpu, int index)
     {
         Handle = handle;
         IsCpu = isCpu;
+        _index = index;
     }
 
     /// <summary>Whether tensors are in host memory.</summary>
@@ -164,6 +167,9 @@ public sealed class Device : IDisposable
         NativeStatus.Check(NativeMethods.MemoryTrim());
     }
 
+    /// <summary>The same hardware with a stream of work of its own, for another thread. It gives the same bits.</summary>
+    public Device Another() => IsCpu ? Cpu(InstructionSet) : Cuda(_index);
+
     /// <summary>Opens a scope: tensors made on this device belong to it until it is disposed.</summary>
     public TensorScope Scope() => CurrentScope = new TensorScope(this, CurrentScope);
 
@@ -175,6 +181,9 @@ public sealed class Device : IDisposable
 
     /// <summary>Whether work on this device may read and write a tensor of the other.</summary>
     internal bool Reaches(Device other) => other == this || (IsCpu && other.IsCpu);
+
+    /// <summary>Whether both are streams of one GPU, so that either may copy tensors of the other once that has finished with them.</summary>
+    internal bool SharesGpu(Device other) => !IsCpu && !other.IsCpu && _index == other._index;
 
     internal void Register(Tensor tensor) => CurrentScope?.Add(tensor);
 
@@ -188,6 +197,6 @@ public sealed class Device : IDisposable
             DeviceIndex = index,
             Isa = isa,
         };
-        return new Device(ContextHandle.Create(p), kind == DeviceKind.Cpu);
+        return new Device(ContextHandle.Create(p), kind == DeviceKind.Cpu, index);
     }
 }

@@ -314,6 +314,15 @@ public sealed unsafe class Tensor : IDisposable
             return;
         }
 
+        if (Device.SharesGpu(source.Device))
+        {
+            // What either stream has still to do with the memory comes before the copy or after it.
+            source.Device.Synchronize();
+            NativeStatus.Check(NativeMethods.MemoryCopy(Device.Handle, Data, source.Data, Bytes));
+            Device.Synchronize();
+            return;
+        }
+
         byte[] buffer = new byte[Math.Min(Bytes, 1 << 24)];
         fixed (byte* piece = buffer)
         {
