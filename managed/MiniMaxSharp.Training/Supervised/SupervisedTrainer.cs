@@ -96,22 +96,3 @@ public sealed class SupervisedTrainer
         return (-batch.Gather(logp).Sum(x => (double)x) / scoredTokens, auxiliary.Item());
     }
 }
-
-/// <summary>Cuts batches by their number of tokens.</summary>
-internal static class Batches
-{
-    public static IEnumerable<TrainingSequence[]> Split(IReadOnlyList<TrainingSequence> sequences, int tokens)
-    {
-        for (int start = 0; start < sequences.Count;)
-        {
-            int end = start, count = 0;
-            while (end < sequences.Count && (count == 0 || count + sequences[end].Tokens.Length <= tokens))
-            {
-                count += sequences[end++].Tokens.Length;
-            }
-
-            yield return [.. sequences.Skip(start).Take(end - start)];
-            start = end;
-        }
-    }
-}

@@ -44,6 +44,12 @@ public sealed class Parameter : IDisposable
             : value;
     } = true;
 
+    /// <summary>A low-rank addition that is trained in the weight's place, if there is one.</summary>
+    internal LowRank? Adapter { get; set; }
+
+    /// <summary>Whether there is anything to be trained about it.</summary>
+    internal bool NeedsGradient => IsTrainable || Adapter is { A.IsTrainable: true };
+
     /// <summary>The checkpoint's tensors: names, and views of the value.</summary>
     public IEnumerable<(string Name, Tensor Value)> Tensors() => Views(Value);
 

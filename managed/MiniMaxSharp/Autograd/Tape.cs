@@ -143,7 +143,7 @@ public sealed class Tape : IDisposable
     {
         foreach (Parameter parameter in parameters)
         {
-            if (parameter.IsTrainable)
+            if (parameter.NeedsGradient)
             {
                 return true;
             }

@@ -9,15 +9,16 @@ internal static class Initialization
         {
             float[] values = name.EndsWith("norm.weight", StringComparison.Ordinal)
                 ? [.. Enumerable.Repeat(1f, checked((int)tensor.Count))]
-                : Normal(checked((int)tensor.Count), deviation, seed ^ Hash(name));
+                : Normal(name, checked((int)tensor.Count), deviation, seed);
             using Tensor single = Tensor.From<float>(tensor.Device, values, tensor.Shape);
             tensor.Accumulate(single, 1, 0);
         }
     }
 
-    private static float[] Normal(int count, float deviation, ulong seed)
+    /// <summary>Values of N(0, deviation²) that depend on the seed and the name alone.</summary>
+    public static float[] Normal(string name, int count, float deviation, ulong seed)
     {
-        var random = new SplitMix64(seed);
+        var random = new SplitMix64(seed ^ Hash(name));
         var values = new float[count];
         for (int i = 0; i < count; i += 2)
         {

@@ -2,11 +2,22 @@ using MiniMaxSharp.Native;
 
 namespace MiniMaxSharp.Ops;
 
-/// <summary>y = x Wᵀ; x [rows, in], W [out, in], y [rows, out].</summary>
+/// <summary>
+/// y = x Wᵀ; x [rows, in], W [out, in], y [rows, out]. With a low-rank addition y = x Wᵀ + scale · (x Aᵀ) Bᵀ, the second term in single
+/// precision.
+/// </summary>
 internal static unsafe class Linear
 {
     // y is stored as resultType, by default as x is; fp32 widens bfloat16 operands before multiplying (LM head, router).
     public static Tensor Apply(Tensor x, Parameter weight, ElementType? resultType = null, bool fp32 = false)
+    {
+        Tensor y = Product(x, weight, resultType, fp32);
+        return weight.Adapter is { } adapter
+            ? ScaledSum.Apply(y, 1, Product(Product(x, adapter.A, ElementType.Float32, fp32: true), adapter.B, ElementType.Float32, fp32: true), adapter.Scale)
+            : y;
+    }
+
+    private static Tensor Product(Tensor x, Parameter weight, ElementType? resultType, bool fp32)
     {
         Tensor w = weight.Value;
         long rows = x.Shape[0], width = x.Shape[1];

@@ -12,6 +12,7 @@ internal static unsafe class LmHead
     public static (Tensor LogProbability, Tensor Entropy) Apply(Tensor hidden, Parameter weight, Tensor targets)
     {
         long rows = hidden.Shape[0];
+        using var adapted = new AdaptedWeight(weight);
         Device device = hidden.Device;
         Tensor logp = Tensor.Empty(device, ElementType.Float32, rows);
         Tensor lse = Tensor.Empty(device, ElementType.Float32, rows);
@@ -20,7 +21,7 @@ internal static unsafe class LmHead
         {
             StructSize = sizeof(LmHeadForwardParams),
             Hidden = hidden.Data,
-            W = weight.Value.Data,
+            W = adapted.Value.Data,
             Targets = targets.Ints,
             Logp = logp.Floats,
             Lse = lse.Floats,
@@ -38,19 +39,20 @@ internal static unsafe class LmHead
 
     private static void Backward(Tape tape, Tensor hidden, Parameter weight, Tensor targets, Tensor logp, Tensor lse, Tensor entropy)
     {
+        using var adapted = new AdaptedWeight(weight);
         Tensor dhidden = Tensor.Empty(hidden.Device, hidden.ElementType, hidden.Shape);
         var p = new LmHeadBackwardParams
         {
             StructSize = sizeof(LmHeadBackwardParams),
             Hidden = hidden.Data,
-            W = weight.Value.Data,
+            W = adapted.Value.Data,
             Targets = targets.Ints,
             Lse = lse.Floats,
             Entropy = entropy.Floats,
             Dlogp = tape.GradientOf(logp).Floats,
             Dentropy = tape.HasGradient(entropy) ? tape.GradientOf(entropy).Floats : null,
             Dhidden = dhidden.Data,
-            Dw = weight.IsTrainable ? weight.GradientSum().Data : null,
+            Dw = adapted.NeedsGradient ? adapted.Gradient().Data : null,
             Rows = hidden.Shape[0],
             Width = hidden.Shape[1],
             Vocabulary = weight.Value.Shape[0],
@@ -59,6 +61,7 @@ internal static unsafe class LmHead
             DwDtype = DType.F32,
         };
         NativeStatus.Check(NativeMethods.LmHeadBackward(hidden.Device.Handle, &p));
+        adapted.HandOn();
         tape.AddGradient(hidden, dhidden);
     }
 }

@@ -45,6 +45,7 @@ internal static unsafe class MixtureOfExperts
     {
         long tokens = x.Shape[0], width = x.Shape[1], experts = routing.Offsets.Count - 1, topK = routing.Index.Shape[1];
         long ffn = w1.Value.Shape[1];
+        using AdaptedWeight first = new(w1), second = new(w2), third = new(w3);
         bool recording = x.Device.CurrentTape is not null;
         Tensor? gate = recording ? Tensor.Empty(x.Device, x.ElementType, tokens * topK, ffn) : null;
         Tensor? up = recording ? Tensor.Empty(x.Device, x.ElementType, tokens * topK, ffn) : null;
@@ -53,9 +54,9 @@ internal static unsafe class MixtureOfExperts
         {
             StructSize = sizeof(MoeExpertsForwardParams),
             X = x.Data,
-            W1 = w1.Value.Data,
-            W2 = w2.Value.Data,
-            W3 = w3.Value.Data,
+            W1 = first.Value.Data,
+            W2 = second.Value.Data,
+            W3 = third.Value.Data,
             ExpertIndex = routing.Index.Ints,
             ExpertWeight = routing.Weight.Floats,
             ExpertOffsets = routing.Offsets.Ints,
@@ -132,16 +133,18 @@ internal static unsafe class MixtureOfExperts
     private static void ExpertsBackward(
         Tape tape, Tensor x, Routing routing, Parameter w1, Parameter w2, Parameter w3, Tensor gate, Tensor up, Tensor y)
     {
-        bool trainable = w1.IsTrainable && w2.IsTrainable && w3.IsTrainable;
+        using AdaptedWeight first = new(w1), second = new(w2), third = new(w3);
+        // The kernel gives the gradients of all three or of none.
+        bool trained = first.NeedsGradient || second.NeedsGradient || third.NeedsGradient;
         Tensor dx = Tensor.Empty(x.Device, x.ElementType, x.Shape);
         Tensor dweight = Tensor.Empty(x.Device, ElementType.Float32, routing.Weight.Shape);
         var p = new MoeExpertsBackwardParams
         {
             StructSize = sizeof(MoeExpertsBackwardParams),
             X = x.Data,
-            W1 = w1.Value.Data,
-            W2 = w2.Value.Data,
-            W3 = w3.Value.Data,
+            W1 = first.Value.Data,
+            W2 = second.Value.Data,
+            W3 = third.Value.Data,
             ExpertIndex = routing.Index.Ints,
             ExpertWeight = routing.Weight.Floats,
             ExpertOffsets = routing.Offsets.Ints,
@@ -151,9 +154,9 @@ internal static unsafe class MixtureOfExperts
             Up = up.Data,
             Dy = tape.GradientOf(y).Data,
             Dx = dx.Data,
-            Dw1 = trainable ? w1.GradientSum().Data : null,
-            Dw2 = trainable ? w2.GradientSum().Data : null,
-            Dw3 = trainable ? w3.GradientSum().Data : null,
+            Dw1 = trained ? first.Gradient().Data : null,
+            Dw2 = trained ? second.Gradient().Data : null,
+            Dw3 = trained ? third.Gradient().Data : null,
             Dweight = dweight.Floats,
             Tokens = x.Shape[0],
             Experts = routing.Offsets.Count - 1,
@@ -164,6 +167,9 @@ internal static unsafe class MixtureOfExperts
             DwDtype = DType.F32,
         };
         NativeStatus.Check(NativeMethods.MoeExpertsBackward(x.Device.Handle, &p));
+        first.HandOn();
+        second.HandOn();
+        third.HandOn();
         tape.AddGradient(x, dx);
         tape.AddGradient(routing.Weight, dweight);
     }
