@@ -17,7 +17,7 @@ internal static class Scorer
         {
             using TensorScope scope = device.Scope();
             using ScoringBatch batch = ScoringBatch.Create(device, part);
-            Tensor hidden = model.Forward(batch.Batch);
+            Tensor hidden = model.Forward(batch.Pass(model));
             result.AddRange(batch.BySequence(batch.Gather(model.LogProbabilities(hidden, batch.Targets).LogProbability)));
         }
 

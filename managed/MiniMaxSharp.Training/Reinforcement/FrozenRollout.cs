@@ -14,7 +14,7 @@ internal sealed record FrozenRollout(Rollout Rollout, float[] OldLogProbabilitie
     {
         TrainingSequence[] sequences = [.. rollouts.Select(r => r.Sequence)];
         float[][]? trainer = options.Correction == RolloutCorrection.None ? null : Scorer.LogProbabilities(model, sequences);
-        float[][]? referred = reference is null ? null : Scorer.LogProbabilities(reference, sequences);
+        float[][]? referred = reference is null ? null : Scorer.LogProbabilities(reference, [.. sequences.Select(s => s with { Experts = null })]);
         return [.. rollouts.Select((rollout, i) =>
         {
             float[] sampler = [.. rollout.OldLogProbabilities];

@@ -15,7 +15,7 @@ internal sealed class PolicyGradient(MiniMaxForCausalLM model, PolicyOptions opt
         using TensorScope scope = device.Scope();
         using Tape tape = Tape.Record(device);
         using ScoringBatch batch = ScoringBatch.Create(device, [.. rollouts.Select(r => r.Rollout.Sequence)]);
-        ForwardPass pass = model.Pass(batch.Batch);
+        ForwardPass pass = batch.Pass(model);
         (Tensor logp, Tensor entropy) = model.LogProbabilities(model.Forward(pass), batch.Targets);
         Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(pass.RouterLogits, model.Config.NumExpertsPerTok);
 

@@ -48,6 +48,13 @@ public sealed record PolicyOptions
     /// </summary>
     public bool MaskTruncated { get; init; }
 
+    /// <summary>
+    /// Whether tokens go to the experts in training that they went to while they were sampled, weighed by the trainer's routers (rollout
+    /// routing replay, arXiv 2510.11370). The load-balancing loss still counts the routers' own choices, and a reference model chooses
+    /// for itself: choices of this project.
+    /// </summary>
+    public bool ReplayRouting { get; init; }
+
     /// <summary>Throws on a setting that makes no sense.</summary>
     public void Validate()
     {

@@ -46,7 +46,7 @@ public sealed class PolicyTrainer
         _options = options;
         _decode = decode;
         _reward = reward;
-        _generator = new TextGenerator(model);
+        _generator = new TextGenerator(model) { RecordExperts = options.ReplayRouting };
         _reference = reference;
         _gradient = new PolicyGradient(model, options);
     }
