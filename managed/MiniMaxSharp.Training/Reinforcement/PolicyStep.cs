@@ -33,6 +33,9 @@ public sealed record PolicyStep
     /// <summary>Mean load-balancing loss; experts per token is perfect.</summary>
     public required double AuxiliaryLoss { get; init; }
 
+    /// <summary>Mean loss of the value function; 0 without one.</summary>
+    public required double ValueLoss { get; init; }
+
     /// <summary>Mean gradient norm before clipping.</summary>
     public required double GradientNorm { get; init; }
 

@@ -18,6 +18,7 @@ public sealed class PolicyTrainer
     private readonly IRewardFunction _reward;
     private readonly TextGenerator _generator;
     private readonly MiniMaxForCausalLM? _reference;
+    private readonly ValueHead? _valueHead;
     private readonly PolicyGradient _gradient;
 
     /// <param name="model">Trained in place.</param>
@@ -26,19 +27,26 @@ public sealed class PolicyTrainer
     /// <param name="reward">Scores responses.</param>
     /// <param name="options">Settings; checked here.</param>
     /// <param name="reference">What the KL divergence is measured against; only read. Needed where it has a weight.</param>
+    /// <param name="valueHead">Trained in place; its weight is among the optimiser's. Given with <see cref="PolicyOptions.Critic"/>.</param>
     public PolicyTrainer(
         MiniMaxForCausalLM model,
         AdamW optimizer,
         Func<int[], string> decode,
         IRewardFunction reward,
         PolicyOptions options,
-        MiniMaxForCausalLM? reference = null)
+        MiniMaxForCausalLM? reference = null,
+        ValueHead? valueHead = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         if (options.Objective.KlWeight > 0 && reference is null)
         {
             throw new ArgumentException($"A KlWeight of {options.Objective.KlWeight} needs a reference model.", nameof(reference));
+        }
+
+        if (valueHead is null != options.Critic is null)
+        {
+            throw new ArgumentException("Settings of a critic and a value head are given together or not at all.", nameof(valueHead));
         }
 
         _model = model;
@@ -48,7 +56,8 @@ public sealed class PolicyTrainer
         _reward = reward;
         _generator = new TextGenerator(model) { RecordExperts = options.ReplayRouting };
         _reference = reference;
-        _gradient = new PolicyGradient(model, options);
+        _valueHead = valueHead;
+        _gradient = new PolicyGradient(model, options, valueHead);
     }
 
     /// <summary>Rolls prompts out, scores the responses and updates the model on them.</summary>
@@ -76,7 +85,7 @@ public sealed class PolicyTrainer
             foreach (Rollout[] group in await RollOutAsync(prompts, all.Count, seed, cancellation).ConfigureAwait(false))
             {
                 all.Add(group);
-                if (group.Any(r => r.Advantage != 0) && informative.Count < wanted)
+                if ((_valueHead is not null || group.Any(r => r.Advantage != 0)) && informative.Count < wanted)
                 {
                     informative.Add(group);
                 }
@@ -97,7 +106,7 @@ public sealed class PolicyTrainer
         var totals = new StepTotals();
         float rate = _options.LearningRate.At(step);
         Rollout[][] updates = [.. order.Chunk(_options.PromptsPerUpdate).Take(_options.MaxUpdates).Select(groups => groups.SelectMany(g => g).ToArray())];
-        var frozen = new Queue<FrozenRollout>(FrozenRollout.Freeze([.. updates.SelectMany(u => u)], _options, _model, _reference));
+        var frozen = new Queue<FrozenRollout>(FrozenRollout.Freeze([.. updates.SelectMany(u => u)], _options, _model, _reference, _valueHead));
         foreach (Rollout[] update in updates)
         {
             _gradient.Add([.. update.Select(_ => frozen.Dequeue())], totals);
@@ -116,6 +125,7 @@ public sealed class PolicyTrainer
             ZeroGradientTokens = totals.ZeroGradient,
             Kl = totals.Kl / totals.ResponseTokens,
             RolloutTrainerPearson = totals.Pearson,
+            ValueLoss = totals.ValueLoss / Math.Max(totals.Updates, 1),
             AuxiliaryLoss = totals.Auxiliary / Math.Max(totals.Updates, 1),
             GradientNorm = totals.GradientNorm / Math.Max(totals.Updates, 1),
             LearningRate = rate,
