@@ -119,6 +119,11 @@ public sealed class FiniteDifferenceTests
 
     [Theory]
     [Devices]
+    public void Routing_weights_of_replayed_experts(string on) => FiniteDifferences.Check(on, g =>
+        [MixtureOfExperts.Route(g.Input(RouterLogits(), 6, 5), 2, Tensor.From<int>(g.Device, [0, 1, 4, 2, 3, 0, 1, 4, 2, 3, 4, 0], 6, 2)).Weight]);
+
+    [Theory]
+    [Devices]
     public void Experts_by_input_routing_weights_and_every_matrix(string on) => FiniteDifferences.Check(on, g =>
     {
         Routing routing = MixtureOfExperts.Route(Tensor.From<float>(g.Device, RouterLogits(), 6, 5), 2) with { Weight = g.Input(6, 2) };

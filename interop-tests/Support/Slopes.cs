@@ -1,6 +1,6 @@
 namespace MiniMaxSharp.Tests.Support;
 
-/// <summary>Compares the gradient of a whole model's loss with a finite difference along it.</summary>
+/// <summary>Compares the gradient g of a whole model's loss with a finite difference along it, which should be |g|².</summary>
 internal static class Slopes
 {
     /// <param name="parameters">All that the loss depends on.</param>

@@ -5,7 +5,7 @@ using MiniMaxSharp.Ops;
 namespace MiniMaxSharp.Training;
 
 /// <summary>The loss of an update: one pass forward and one backward over its rollouts.</summary>
-internal sealed class PolicyGradient(MiniMaxForCausalLM model, PolicyOptions options)
+internal sealed class PolicyGradient(MiniMaxForCausalLM model, PolicyOptions options, ValueHead? head = null)
 {
     /// <summary>Adds the gradient to the model's parameters, and what is to be reported to the totals. Returns the whole loss.</summary>
     public double Add(IReadOnlyList<FrozenRollout> rollouts, StepTotals totals)
@@ -15,8 +15,9 @@ internal sealed class PolicyGradient(MiniMaxForCausalLM model, PolicyOptions opt
         using TensorScope scope = device.Scope();
         using Tape tape = Tape.Record(device);
         using ScoringBatch batch = ScoringBatch.Create(device, [.. rollouts.Select(r => r.Rollout.Sequence)]);
-        ForwardPass pass = model.Pass(batch.Batch);
-        (Tensor logp, Tensor entropy) = model.LogProbabilities(model.Forward(pass), batch.Targets);
+        ForwardPass pass = batch.Pass(model);
+        Tensor hidden = model.Forward(pass);
+        (Tensor logp, Tensor entropy) = model.LogProbabilities(hidden, batch.Targets);
         Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(pass.RouterLogits, model.Config.NumExpertsPerTok);
 
         float[] newLogp = batch.Gather(logp), entropies = batch.Gather(entropy);
@@ -37,6 +38,15 @@ internal sealed class PolicyGradient(MiniMaxForCausalLM model, PolicyOptions opt
             seeds.Add((entropy, batch.Spread(device, [.. weight.Select(w => -objective.EntropyWeight * w)])));
         }
 
+        double valueLoss = 0;
+        if (head is not null)
+        {
+            Tensor values = head.Values(hidden);
+            (valueLoss, float[] slopes) = ValueLoss.Evaluate(
+                batch.Gather(values), [.. rollouts.SelectMany(r => r.OldValues)], [.. rollouts.SelectMany(r => r.Returns)], weight, options.Critic!.ValueClip);
+            seeds.Add((values, batch.Spread(device, [.. slopes.Select(s => options.Critic.LossWeight * s)])));
+        }
+
         tape.Backward([.. seeds]);
         if (totals.Updates == 0)
         {
@@ -47,6 +57,7 @@ internal sealed class PolicyGradient(MiniMaxForCausalLM model, PolicyOptions opt
 
         totals.Updates++;
         totals.Loss += loss;
+        totals.ValueLoss += valueLoss;
         totals.Auxiliary += auxiliary.Item();
         totals.Entropy += entropies.Sum(x => (double)x);
         totals.Kl += reference.Length == 0 ? double.NaN : newLogp.Zip(reference, (p, q) => KlPenalty.Of(objective.KlEstimator, p, q).Value).Sum();
@@ -54,6 +65,6 @@ internal sealed class PolicyGradient(MiniMaxForCausalLM model, PolicyOptions opt
         totals.ResponseTokens += newLogp.Length;
         totals.Clipped += ratio.Count(r => r > objective.MaxWeight || r < objective.MinWeight);
         totals.ZeroGradient += advantage.Zip(gradient).Count(x => x.First != 0 && x.Second == 0);
-        return loss + options.AuxiliaryLossWeight * auxiliary.Item();
+        return loss + (options.Critic?.LossWeight ?? 0) * valueLoss + options.AuxiliaryLossWeight * auxiliary.Item();
     }
 }

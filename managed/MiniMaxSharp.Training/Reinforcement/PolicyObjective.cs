@@ -44,7 +44,7 @@ public sealed record PolicyObjective
     /// <param name="maxImportanceWeight">Absolute cap; choice of this project, as the report publishes none (ScaleRL finds 4, 5 and 8 alike).</param>
     public static PolicyObjective Cispo(float maxImportanceWeight = 5) => new() { Name = "cispo", MaxWeight = maxImportanceWeight };
 
-    /// <summary>PPO's clipped surrogate (arXiv 1707.06347, equation 7), all tokens alike.</summary>
+    /// <summary>PPO's clipped surrogate (arXiv 1707.06347, equation 7), all tokens alike; its advantages come of <see cref="PolicyOptions.Critic"/>.</summary>
     public static PolicyObjective Ppo(float epsilon = 0.2f) => Grpo(epsilon) with { Name = "ppo", Aggregation = LossAggregation.BatchToken };
 
     /// <summary>PPO's clipped surrogate with group advantages and the mean over responses.</summary>

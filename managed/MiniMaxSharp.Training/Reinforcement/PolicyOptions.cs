@@ -48,12 +48,25 @@ public sealed record PolicyOptions
     /// </summary>
     public bool MaskTruncated { get; init; }
 
+    /// <summary>
+    /// Whether tokens go to the experts in training that they went to while they were sampled, weighed by the trainer's routers (rollout
+    /// routing replay, arXiv 2510.11370). The load-balancing loss still counts the routers' own choices, and a reference model chooses
+    /// for itself: choices of this project.
+    /// </summary>
+    public bool ReplayRouting { get; init; }
+
+    /// <summary>
+    /// A value function in place of the group's mean: PPO. Groups whose rewards are equal are learnt from, too, and may be of one response.
+    /// </summary>
+    public CriticOptions? Critic { get; init; }
+
     /// <summary>Throws on a setting that makes no sense.</summary>
     public void Validate()
     {
         Objective.Validate();
         Generation.Validate();
-        ArgumentOutOfRangeException.ThrowIfLessThan(GroupSize, 2);
+        Critic?.Validate();
+        ArgumentOutOfRangeException.ThrowIfLessThan(GroupSize, Critic is null ? 2 : 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(PromptsPerUpdate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxUpdates, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxGenerationBatches, 1);

@@ -16,6 +16,7 @@ public sealed class PolicyTrainer
     private readonly PolicyOptions _options;
     private readonly IResponseSource? _source;
     private readonly MiniMaxForCausalLM? _reference;
+    private readonly ValueHead? _valueHead;
     private readonly PolicyGradient _gradient;
 
     /// <summary>A trainer of rollouts that are made elsewhere (<see cref="Train"/>).</summary>
@@ -23,7 +24,9 @@ public sealed class PolicyTrainer
     /// <param name="optimizer">Of the model's parameters.</param>
     /// <param name="options">Settings; checked here.</param>
     /// <param name="reference">What the KL divergence is measured against; only read. Needed where it has a weight.</param>
-    public PolicyTrainer(MiniMaxForCausalLM model, AdamW optimizer, PolicyOptions options, MiniMaxForCausalLM? reference = null)
+    /// <param name="valueHead">Trained in place; its weight is among the optimiser's. Given with <see cref="PolicyOptions.Critic"/>.</param>
+    public PolicyTrainer(
+        MiniMaxForCausalLM model, AdamW optimizer, PolicyOptions options, MiniMaxForCausalLM? reference = null, ValueHead? valueHead = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
@@ -32,11 +35,17 @@ public sealed class PolicyTrainer
             throw new ArgumentException($"A KlWeight of {options.Objective.KlWeight} needs a reference model.", nameof(reference));
         }
 
+        if (valueHead is null != options.Critic is null)
+        {
+            throw new ArgumentException("Settings of a critic and a value head are given together or not at all.", nameof(valueHead));
+        }
+
         _model = model;
         _optimizer = optimizer;
         _options = options;
         _reference = reference;
-        _gradient = new PolicyGradient(model, options);
+        _valueHead = valueHead;
+        _gradient = new PolicyGradient(model, options, valueHead);
     }
 
     /// <summary>A trainer that also rolls out (<see cref="StepAsync"/>).</summary>
@@ -46,14 +55,17 @@ public sealed class PolicyTrainer
     /// <param name="reward">Scores responses.</param>
     /// <param name="options">Settings; checked here.</param>
     /// <param name="reference">What the KL divergence is measured against; only read. Needed where it has a weight.</param>
+    /// <param name="valueHead">Trained in place; its weight is among the optimiser's. Given with <see cref="PolicyOptions.Critic"/>.</param>
     public PolicyTrainer(
         MiniMaxForCausalLM model,
         AdamW optimizer,
         Func<int[], string> decode,
         IRewardFunction reward,
         PolicyOptions options,
-        MiniMaxForCausalLM? reference = null)
-        : this(model, optimizer, options, reference) => _source = new SingleTurn(decode, reward, options.Generation, options.GroupSize);
+        MiniMaxForCausalLM? reference = null,
+        ValueHead? valueHead = null)
+        : this(model, optimizer, options, reference, valueHead) =>
+        _source = new SingleTurn(decode, reward, options.Generation, options.GroupSize) { RecordExperts = options.ReplayRouting };
 
     /// <summary>What is trained.</summary>
     public MiniMaxForCausalLM Model => _model;
@@ -88,7 +100,7 @@ public sealed class PolicyTrainer
         var totals = new StepTotals();
         float rate = _options.LearningRate.At(step);
         Rollout[][] updates = [.. order.Chunk(_options.PromptsPerUpdate).Take(_options.MaxUpdates).Select(groups => groups.SelectMany(g => g).ToArray())];
-        var frozen = new Queue<FrozenRollout>(FrozenRollout.Freeze([.. updates.SelectMany(u => u)], _options, _model, _reference));
+        var frozen = new Queue<FrozenRollout>(FrozenRollout.Freeze([.. updates.SelectMany(u => u)], _options, _model, _reference, _valueHead));
         foreach (Rollout[] update in updates)
         {
             _gradient.Add([.. update.Select(_ => frozen.Dequeue())], totals);
@@ -108,6 +120,7 @@ public sealed class PolicyTrainer
             Kl = totals.Kl / totals.ResponseTokens,
             RolloutTrainerPearson = totals.Pearson,
             ExpertLoadCv = totals.ExpertLoadCv,
+            ValueLoss = totals.ValueLoss / Math.Max(totals.Updates, 1),
             AuxiliaryLoss = totals.Auxiliary / Math.Max(totals.Updates, 1),
             GradientNorm = totals.GradientNorm / Math.Max(totals.Updates, 1),
             LearningRate = rate,

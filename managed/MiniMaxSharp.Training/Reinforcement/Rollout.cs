@@ -10,7 +10,10 @@ public sealed record Rollout(int Group, Response Response, RewardResult Reward, 
     /// <summary>Prompt and response for the trainer; tokens that were put in from outside are not scored.</summary>
     public TrainingSequence Sequence { get; } = new(
         [.. Response.Prompt.Tokens, .. Response.Completion.Tokens],
-        [.. Response.Prompt.Tokens.Select(_ => false), .. Response.Completion.Tokens.Select((_, i) => !Response.Completion.Injected.Contains(i))]);
+        [.. Response.Prompt.Tokens.Select(_ => false), .. Response.Completion.Tokens.Select((_, i) => !Response.Completion.Injected.Contains(i))])
+    {
+        Experts = Response.Completion.Experts,
+    };
 
     /// <summary>What the sampler gave the scored tokens, in order: log π_old.</summary>
     public IEnumerable<float> OldLogProbabilities => Response.Completion.LogProbabilities.Where((_, i) => !Response.Completion.Injected.Contains(i));

@@ -10,6 +10,7 @@ internal sealed class StepTotals
     public long ZeroGradient;
     public double Loss;
     public double Auxiliary;
+    public double ValueLoss;
     public double Entropy;
     public double Kl;
     public double GradientNorm;
