@@ -28,6 +28,7 @@ public sealed class RewardsMathAnswerTests
     [InlineData(@"\frac{x+1}{x-1}", @"\frac{x^2+2x+1}{x^2-1}", "(x+1)/(x-1)", "1+2/(x-1)")]
     [InlineData("y = 2x+3", "2x - y + 3 = 0", "-4x+2y=6")]
     [InlineData("3+4i", "4i+3", "(2+i)^2", "25/(3-4i)", @"3+\sqrt{-16}")]
+    [InlineData("day = Tuesday", "Tuesday", @"day = \text{Tuesday}", "day=tuesday")]
     [InlineData("Evelyn", @"\text{Evelyn}", "evelyn", @"\mathrm{Evelyn}.")]
     [InlineData("C", @"\text{C}", "(C)", @"\text{(C)}", @"\mathbf{C}")]
     [InlineData(@"10^{999999999}", "10^{999999999}", "10^{ 999999999 }")]
@@ -136,9 +137,11 @@ public sealed class RewardsMathAnswerTests
     [Property(MaxTest = 500)]
     public bool Surds_are_compared_exactly(sbyte a, sbyte b, byte n, sbyte c, sbyte d, byte m)
     {
-        // a + b√n against c + d√m: equal in floating point if and only if they are, as numbers this small cannot come closer.
+        // a + b√n against c + d√m: the product of the difference's four conjugates is a whole number and none is above 2100, so that
+        // a difference which is not 0 is above 1e-10.
+        (n, m) = ((byte)(n % 50), (byte)(m % 50));
         double left = a + b * Math.Sqrt(n), right = c + d * Math.Sqrt(m);
-        bool equal = Math.Abs(left - right) < 1e-9;
+        bool equal = Math.Abs(left - right) < 1e-11;
         return MathAnswer.AreEqual($@"{a}+({b})\sqrt{{{n}}}", $"({d})*sqrt({m})+({c})") == equal
             && MathAnswer.AreEqual($@"{a}+({b})\sqrt{{{n}}}", $"({(long)b * 6})*sqrt({n}/36)+({a})");
     }

@@ -67,8 +67,8 @@ public sealed class MathAnswer
     {
         ArgumentNullException.ThrowIfNull(expected);
         ArgumentNullException.ThrowIfNull(given);
-        return TryParse(expected, out MathAnswer? right) & TryParse(given, out MathAnswer? answer) && right!._value is not Words && answer!._value is not Words
-            ? right.IsEqualTo(answer)
-            : MathNotation.Bare(expected) == MathNotation.Bare(given);
+        bool read = TryParse(expected, out MathAnswer? right) & TryParse(given, out MathAnswer? answer);
+        bool words = !read || right!._value is Words || answer!._value is Words;
+        return (read && right!.IsEqualTo(answer!)) || (words && MathNotation.Bare(expected) == MathNotation.Bare(given));
     }
 }

@@ -54,7 +54,7 @@ internal sealed partial class MathParser
         IReadOnlyList<MathValue> upper = new MathParser(text, effort, 1).Whole();
         if (text.AsSpan().IndexOfAny('±', '∓') < 0)
         {
-            return Collection.Of(upper, effort) is var value && upper.Count == 1 ? upper[0] : value;
+            return Collection.Of(upper, effort);
         }
 
         IReadOnlyList<MathValue> lower = new MathParser(text, effort, -1).Whole();
@@ -100,7 +100,8 @@ internal sealed partial class MathParser
         {
             _at += name.Length;
             string bare = Space().Replace(name.Groups["name"].Value, "");
-            MathValue right = Union();
+            SkipSpace();
+            MathValue right = TryWords() ?? Union();
             while (Take('='))
             {
                 right = Union();
