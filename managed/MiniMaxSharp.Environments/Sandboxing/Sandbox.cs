@@ -19,7 +19,7 @@ public static class Sandbox
     private const long Reservation = 2L << 30;
 
     /// <summary>How often time and memory are looked at.</summary>
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
     /// <summary>How long the sandbox outlives its limit if the host's process is killed and cannot stop it.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
