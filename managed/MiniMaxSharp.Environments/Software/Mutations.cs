@@ -48,7 +48,7 @@ internal static partial class Mutations
         .Select(replacement => new Mutation(replacement.Kind, token.Index, token.Length, replacement.To));
 
     /// <summary>Whether it encloses type arguments: comparisons have spaces around them.</summary>
-    private static bool IsBracket(string text, Match token) => token.Value is "<" or ">" && text[token.Index - 1] != ' ';
+    private static bool IsBracket(string text, Match token) => token.Value is "<" or ">" && (token.Index == 0 || text[token.Index - 1] != ' ');
 
     private static IEnumerable<Mutation> Counted(Match token)
     {
@@ -62,7 +62,7 @@ internal static partial class Mutations
     /// <summary>A connective and the condition after it, up to where that ends.</summary>
     private static IEnumerable<Mutation> Dropped(Match[] tokens, int i)
     {
-        if (!Connectives.Contains(tokens[i].Value))
+        if (i == 0 || !Connectives.Contains(tokens[i].Value))
             yield break;
         var depth = 0;
         for (var j = i + 1; j < tokens.Length; j++)
