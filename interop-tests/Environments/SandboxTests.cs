@@ -133,6 +133,7 @@ public sealed class SandboxTests
     [SandboxTheory]
     [InlineData("import mmap, time\nm = mmap.mmap(-1, 1 << 30)\nfor i in range(0, 1 << 30, 4096): m[i] = 1\ntime.sleep(100)")]
     [InlineData("import os, time\nfor i in range(9):\n    if os.fork() == 0: break\nb = bytearray(b'x') * (100 << 20)\ntime.sleep(100)")]
+    [InlineData("import os, time\nfor _ in range(9):\n    f = os.memfd_create('x')\n    for i in range(32): os.write(f, bytes(1 << 20))\ntime.sleep(100)")]
     public async Task Memory_shared_or_in_many_processes_is_added_up(string program) =>
         Assert.Equal(SandboxVerdict.OutOfMemory, (await Python(program)).Verdict);
 

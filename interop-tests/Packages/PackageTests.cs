@@ -11,7 +11,7 @@ public sealed class PackageTests
     private static readonly string[] s_projects =
     [
         "bindings/MiniMaxSharp.Native", "managed/MiniMaxSharp.Runtime.Cpu", "managed/MiniMaxSharp", "managed/MiniMaxSharp.Tasks",
-        "managed/MiniMaxSharp.Training", "managed/MiniMaxSharp.Serving", "managed/MiniMaxSharp.Cli",
+        "managed/MiniMaxSharp.Training", "managed/MiniMaxSharp.Environments", "managed/MiniMaxSharp.Serving", "managed/MiniMaxSharp.Cli",
     ];
 
     // On a GPU the consumer names the backend's package too, and finds the library there: the variable does not reach it.

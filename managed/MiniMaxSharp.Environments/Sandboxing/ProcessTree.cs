@@ -23,11 +23,15 @@ internal sealed class ProcessTree
 
     internal IEnumerable<int> ChildrenOf(int id) => _children[id].Select(child => child.Id);
 
-    /// <summary>Whether the processes below this one use more memory than <paramref name="limit"/>, a page that several use counted once.</summary>
+    /// <summary>
+    /// Whether the processes below this one use more memory than <paramref name="limit"/>: a page that several map counted once,
+    /// and files without a name, which need not be mapped, for each process that holds them open.
+    /// </summary>
     internal bool Exceeds(int id, long limit)
     {
         var processes = Below(id).ToArray();
-        return processes.Sum(process => process.Bytes) > limit && processes.Sum(process => ProportionalBytes(process.Id)) > limit;
+        var rest = limit - processes.Sum(process => NamelessBytes(process.Id));
+        return processes.Sum(process => process.Bytes) > rest && processes.Sum(process => ProportionalBytes(process.Id)) > rest;
     }
 
     private IEnumerable<(int Id, long Bytes)> Below(int id) => _children[id].SelectMany(child => Below(child.Id).Prepend(child));
@@ -43,6 +47,28 @@ internal sealed class ProcessTree
     {
         var line = ReadOrNothing($"/proc/{id}/smaps_rollup").Split('\n').FirstOrDefault(line => line.StartsWith("Pss:", StringComparison.Ordinal));
         return line is null ? 0 : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) << 10;
+    }
+
+    /// <summary>What a process holds in files of <c>memfd_create</c>.</summary>
+    private static long NamelessBytes(int id)
+    {
+        try
+        {
+            return new DirectoryInfo($"/proc/{id}/fd").EnumerateFileSystemInfos()
+                .Where(file => file.LinkTarget?.StartsWith("/memfd:", StringComparison.Ordinal) == true)
+                .Sum(file => Length(file.FullName));
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            // It has ended meanwhile, or is still unshare itself, about to become the shell.
+            return 0;
+        }
+    }
+
+    private static long Length(string path)
+    {
+        using var file = File.OpenHandle(path);
+        return RandomAccess.GetLength(file);
     }
 
     /// <summary>A file of a process; nothing if the process has ended meanwhile.</summary>

@@ -32,10 +32,13 @@ public sealed record SandboxJob(IReadOnlyList<string> Command, IReadOnlyDictiona
             throw new ArgumentException("a sandbox job needs a command");
         foreach (var path in Files.Keys)
         {
-            if (path.Split('/').Any(part => part is "" or "." or "..") || path.Contains('\0'))
+            if (!IsInside(path))
                 throw new ArgumentException($"'{path}' is not a relative path inside the job's folder");
         }
     }
+
+    /// <summary>Whether a path is relative and does not leave the folder.</summary>
+    internal static bool IsInside(string path) => !path.Split('/').Any(part => part is "" or "." or "..") && !path.Contains('\0');
 
     /// <summary>The files under <c>work/</c> and standard input as <c>input</c>, in a tar stream.</summary>
     internal void WriteTo(Stream stream)

@@ -19,7 +19,7 @@ public sealed record SandboxLimits
     public int OutputBytes { get; init; } = 1 << 20;
 
     /// <summary>Bytes that the job may write to files, beside those it was given. They are held in memory.</summary>
-    public long FileBytes { get; init; } = 64L << 20;
+    public long FileBytes { get; init; } = 32L << 20;
 
     /// <summary>Files and folders that the job may create.</summary>
     public int Files { get; init; } = 4096;
