@@ -25,6 +25,7 @@ internal static class Commands
               minimax serve runs/seed-0/checkpoint
               minimax forward --model DIR --input in.safetensors --output out.safetensors --gradients
               minimax train sft --config sft.json
+              minimax tasks generate --task futoshiki --count 100 --difficulty 3 --output puzzles.jsonl
 
             Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted.
             """);
@@ -33,6 +34,7 @@ internal static class Commands
         root.Subcommands.Add(Forward());
         root.Subcommands.Add(Generate(output));
         root.Subcommands.Add(Train(output));
+        root.Subcommands.Add(TasksCommand.Create(output));
         root.Subcommands.Add(ServeCommand.Create(output));
         root.Subcommands.Add(Doctor(output));
         root.Subcommands.Add(Lines("tokenize", "Token ids of texts: {\"text\"} becomes {\"ids\"}, line by line", TokenizeCommand.Run));
@@ -185,7 +187,7 @@ internal static class Commands
     public static int Guarded(ParseResult command, Func<int> action) =>
         GuardedAsync(command, () => Task.FromResult(action())).GetAwaiter().GetResult();
 
-    private static async Task<int> GuardedAsync(ParseResult command, Func<Task<int>> action)
+    public static async Task<int> GuardedAsync(ParseResult command, Func<Task<int>> action)
     {
         try
         {

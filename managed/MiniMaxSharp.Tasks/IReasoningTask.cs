@@ -41,8 +41,15 @@ public interface IReasoningTask
     /// <summary>The name in SynLogic (arXiv 2505.19641), such as <c>web_of_lies</c>.</summary>
     string Name { get; }
 
+    /// <summary>What has to be done, in a few words.</summary>
+    string Description { get; }
+
     /// <summary>Every word that compact prompts, demonstrations and answers of this task may hold, tags left out.</summary>
     IReadOnlyList<string> CompactWords { get; }
+
+    /// <summary>What a difficulty means in this task, such as <c>side 4, largest cage 2</c>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The difficulty is not in 1 to 10.</exception>
+    string Parameters(int difficulty);
 
     /// <summary>A solvable puzzle. Difficulty, seed and style determine it for ever; the puzzle itself does not depend on the style.</summary>
     /// <param name="difficulty">1 to 10.</param>

@@ -22,7 +22,13 @@ public abstract class ReasoningTask<TPuzzle> : IReasoningTask
     public abstract string Name { get; }
 
     /// <inheritdoc/>
+    public abstract string Description { get; }
+
+    /// <inheritdoc/>
     public abstract IReadOnlyList<string> CompactWords { get; }
+
+    /// <summary>What difficulty (1 to 10) sets, as a record writes itself: <c>Level { Side = 4, LargestCage = 2 }</c>, or the same without name and braces.</summary>
+    protected abstract string Setting(int difficulty);
 
     /// <summary>Templates of the full prompt in English.</summary>
     protected abstract IReadOnlyList<Func<TPuzzle, string>> English { get; }
@@ -47,10 +53,17 @@ public abstract class ReasoningTask<TPuzzle> : IReasoningTask
     protected abstract TPuzzle Read(JsonObject data);
 
     /// <inheritdoc/>
+    public string Parameters(int difficulty)
+    {
+        CheckDifficulty(difficulty);
+        var fields = Setting(difficulty).Replace("Level { ", "").Replace(" }", "").Replace(" = ", " ");
+        return string.Concat(fields.Select((c, at) => !char.IsAsciiLetterUpper(c) ? $"{c}" : at == 0 || fields[at - 1] == ' ' ? $"{char.ToLowerInvariant(c)}" : $" {char.ToLowerInvariant(c)}"));
+    }
+
+    /// <inheritdoc/>
     public TaskInstance Generate(int difficulty, ulong seed, PromptStyle style = PromptStyle.Full)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(difficulty, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(difficulty, 10);
+        CheckDifficulty(difficulty);
         var root = Rng.Derive(seed, $"{Name} {difficulty}");
         var (puzzle, solution) = Create(difficulty, new Rng(root));
         var prompt = style == PromptStyle.Compact ? Compact(puzzle) : Full(puzzle, new Rng(Rng.Derive(root, "prompt")));
@@ -73,6 +86,12 @@ public abstract class ReasoningTask<TPuzzle> : IReasoningTask
 
     /// <inheritdoc/>
     public Puzzle ReadPuzzle(JsonObject data) => Read(data);
+
+    private static void CheckDifficulty(int difficulty)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(difficulty, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(difficulty, 10);
+    }
 
     private static string Full(TPuzzle puzzle, IReadOnlyList<Func<TPuzzle, string>> templates, string format, Rng rng) =>
         $"{rng.Pick(templates)(puzzle)}\n\n{format}";

@@ -24,6 +24,12 @@ public sealed class ArcAgi : ReasoningTask<ArcAgi.Examples>
     public override string Name => "arc_agi";
 
     /// <inheritdoc/>
+    public override string Description => "apply to a grid the transformation that examples show";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["rule", "|", "->", ";", "?", .. Enumerable.Range(0, Picture.Colours).Select(colour => $"{colour}")];
 
     /// <inheritdoc/>

@@ -25,6 +25,12 @@ public sealed class ArrowMaze : ReasoningTask<ArrowMaze.Maze>
     public override string Name => "arrow_maze";
 
     /// <inheritdoc/>
+    public override string Description => "complete a grid of arrows whose rays add up to the numbers";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"GivenPercent = {Given[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["arrows", Blank, "|", .. Arrows.Select(arrow => $"{arrow}"), .. Enumerable.Range(1, Cells).Select(number => $"{number}")];
 

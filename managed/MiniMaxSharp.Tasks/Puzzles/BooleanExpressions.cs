@@ -25,6 +25,12 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
     public override string Name => "boolean_expressions";
 
     /// <inheritdoc/>
+    public override string Description => "which of several nested expressions are true";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["which", "?", "A", "B", "C", "D", "E", "F", ":", "true", "false", "and", "or", "not", "(", ")", "=", ";", Words.None];
 

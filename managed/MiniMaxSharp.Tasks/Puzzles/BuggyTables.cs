@@ -20,13 +20,19 @@ public sealed class BuggyTables : ReasoningTask<BuggyTables.Table>
     private static readonly string[] Measures = ["sum", "mean", "median", "range"];
 
     /// <summary>Rows of the intact table, and hundredths of them that are spoilt.</summary>
-    private readonly record struct Level(int Rows, int Rate);
+    private readonly record struct Level(int Rows, int RatePercent);
 
     private static readonly Level[] Levels =
         [new(25, 5), new(29, 8), new(33, 12), new(38, 15), new(42, 18), new(47, 22), new(51, 25), new(56, 28), new(60, 32), new(65, 35)];
 
     /// <inheritdoc/>
     public override string Name => "buggy_tables";
+
+    /// <inheritdoc/>
+    public override string Description => "undo a known corruption of a table, then answer a query";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
@@ -115,7 +121,7 @@ public sealed class BuggyTables : ReasoningTask<BuggyTables.Table>
     {
         var kind = rng.Pick(Kinds);
         var columns = rng.Sample(Enumerable.Range(1, Columns.Length - 1), 2);
-        var step = kind is "reversed" or "rotated" ? Math.Max(2, level.Rows * level.Rate / 100) : (100 + level.Rate - 1) / level.Rate;
+        var step = kind is "reversed" or "rotated" ? Math.Max(2, level.Rows * level.RatePercent / 100) : (100 + level.RatePercent - 1) / level.RatePercent;
         var lost = kind == "erased" ? Marked(rows.Length, step).Select(row => rows[row][columns[0]]).ToArray() : [];
         return new(kind, columns[0], columns[1], step, kind == "raised" ? rng.Between(5, MostOffset) : 0, lost);
     }

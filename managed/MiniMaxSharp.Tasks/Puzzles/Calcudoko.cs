@@ -21,6 +21,12 @@ public sealed class Calcudoko : ReasoningTask<Calcudoko.Cages>
     public override string Name => "calcudoko";
 
     /// <inheritdoc/>
+    public override string Description => "a Latin square whose cages make their targets";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["cages", "|", ":", ";", .. Operations.Select(operation => $"{operation}"), .. Enumerable.Range(0, 10).Select(digit => $"{digit}"), .. Enumerable.Range(0, 36).Select(cell => CellName(cell, 6))];
 

@@ -26,6 +26,12 @@ public sealed class Campsite : ReasoningTask<Campsite.Site>
     public override string Name => "campsite";
 
     /// <inheritdoc/>
+    public override string Description => "tents beside trees, none touching, so many in each row and column";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["camp", "|", ":", $"{Tree}", $"{Tent}", $"{Grass}", .. Enumerable.Range(0, 6).Select(count => $"{count}")];
 

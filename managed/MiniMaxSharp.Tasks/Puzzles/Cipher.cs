@@ -72,6 +72,12 @@ public sealed class Cipher : ReasoningTask<Cipher.Message>
     public override string Name => "cipher";
 
     /// <inheritdoc/>
+    public override string Description => "write or read a text in a classical cipher with the key told";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["encrypt", "decrypt", ":", "-", .. Methods.Select(method => method.Name), .. Alphabet.Select(letter => $"{letter}"), .. Enumerable.Range(0, 10).Select(digit => $"{digit}")];
 

@@ -28,6 +28,12 @@ public sealed class Cryptarithm : ReasoningTask<Cryptarithm.Equation>
     public override string Name => "cryptarithm";
 
     /// <inheritdoc/>
+    public override string Description => "digits for the letters of an equation";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["solve", "+", "-", "*", "=", .. Alphabet.Select(letter => $"{letter}"), .. Enumerable.Range(0, 10).Select(digit => $"{digit}")];
 

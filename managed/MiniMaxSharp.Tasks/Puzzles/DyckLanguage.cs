@@ -26,6 +26,12 @@ public sealed class DyckLanguage : ReasoningTask<DyckLanguage.Prefix>
     public override string Name => "dyck_language";
 
     /// <inheritdoc/>
+    public override string Description => "the closing brackets that a sequence lacks";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["close", .. (Opening + Closing).Select(bracket => $"{bracket}")];
 
     /// <inheritdoc/>

@@ -27,6 +27,12 @@ public sealed class DyckLanguageErrors : ReasoningTask<DyckLanguageErrors.Sequen
     public override string Name => "dyck_language_errors";
 
     /// <inheritdoc/>
+    public override string Description => "the position at which a sequence of brackets first goes wrong";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["error", $"{Balanced}", .. (Opening + Closing).Select(bracket => $"{bracket}"), .. Enumerable.Range(1, 31).Select(at => $"{at}")];
 

@@ -26,6 +26,12 @@ public sealed class DyckLanguageReasoningErrors : ReasoningTask<DyckLanguageReas
     public override string Name => "dyck_language_reasoning_errors";
 
     /// <inheritdoc/>
+    public override string Description => "the wrong steps in a record of the stack of brackets";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["wrong", ":", ";", .. (Opening + Closing).Select(bracket => $"{bracket}"), .. Enumerable.Range(1, 20).Select(step => $"{step}")];
 

@@ -22,6 +22,12 @@ public sealed class Futoshiki : ReasoningTask<Futoshiki.Square>
     public override string Name => "futoshiki";
 
     /// <inheritdoc/>
+    public override string Description => "a Latin square that keeps the inequalities between cells";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["signs", "_", "|", ":", ";", "<", .. Enumerable.Range(1, 5).Select(number => $"{number}"), .. Enumerable.Range(0, 25).Select(cell => CellName(cell, 5))];
 

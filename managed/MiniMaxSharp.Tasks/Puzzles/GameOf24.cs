@@ -30,6 +30,12 @@ public sealed class GameOf24 : ReasoningTask<GameOf24.Numbers>
     public override string Name => "game_of_24";
 
     /// <inheritdoc/>
+    public override string Description => "an expression over given numbers that makes a target";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
     [
         "make", "from", "+", "-", "*", "/", "(", ")", "=", ":", ";", "|", "->", "_", "yes", "no",

@@ -47,6 +47,12 @@ public sealed class GoodsExchange : ReasoningTask<GoodsExchange.Market>
     public override string Name => "goods_exchange";
 
     /// <inheritdoc/>
+    public override string Description => "who owns what after many exchanges";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["owns", ":", ";", .. Kinds.Keys, .. Names, .. Things];
 
     /// <inheritdoc/>

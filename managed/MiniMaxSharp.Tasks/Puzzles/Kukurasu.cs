@@ -11,12 +11,18 @@ namespace MiniMaxSharp.Tasks.Puzzles;
 public sealed class Kukurasu : ReasoningTask<Kukurasu.Sums>
 {
     /// <summary>Side, and tenths of the cells that are marked.</summary>
-    private readonly record struct Level(int Side, int Tenths);
+    private readonly record struct Level(int Side, int MarkedTenths);
 
     private static readonly Level[] Levels = [new(3, 4), new(3, 5), new(4, 3), new(4, 4), new(4, 5), new(5, 3), new(5, 4), new(5, 5), new(6, 4), new(6, 5)];
 
     /// <inheritdoc/>
     public override string Name => "kukurasu";
+
+    /// <inheritdoc/>
+    public override string Description => "mark cells so that the weighted sums of rows and columns come out";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["mark", "X", "|", ":", .. Enumerable.Range(0, 22).Select(sum => $"{sum}")];
@@ -41,7 +47,7 @@ public sealed class Kukurasu : ReasoningTask<Kukurasu.Sums>
         var level = Levels[difficulty - 1];
         bool[] marks;
         do
-            marks = [.. Enumerable.Range(0, level.Side * level.Side).Select(_ => rng.Below(10) < level.Tenths)];
+            marks = [.. Enumerable.Range(0, level.Side * level.Side).Select(_ => rng.Below(10) < level.MarkedTenths)];
         while (marks.All(mark => !mark) || marks.All(mark => mark));
         var (rows, columns) = Add(marks, level.Side);
         return (new Sums(rows, columns), Grids.Bars(marks.Select(mark => mark ? "1" : "X"), level.Side));

@@ -18,12 +18,18 @@ public sealed class MathPath : ReasoningTask<MathPath.Template>
     private const int MostNumbers = 40;
 
     /// <summary>Operators, and tenths of the digits that are hidden.</summary>
-    private readonly record struct Level(int Operators, int Hidden);
+    private readonly record struct Level(int Operators, int HiddenTenths);
 
     private static readonly Level[] Levels = [new(2, 4), new(3, 5), new(4, 4), new(4, 6), new(5, 5), new(6, 6), new(7, 6), new(8, 6), new(9, 7), new(10, 7)];
 
     /// <inheritdoc/>
     public override string Name => "math_path";
+
+    /// <inheritdoc/>
+    public override string Description => "the hidden digits of an equation";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
@@ -49,7 +55,7 @@ public sealed class MathPath : ReasoningTask<MathPath.Template>
         var level = Levels[difficulty - 1];
         var full = Draw(level.Operators, rng);
         var digits = Enumerable.Range(0, level.Operators + 1).Select(number => number * 2);
-        var hidden = rng.Sample(digits, Math.Max(1, (level.Operators + 1) * level.Hidden / 10)).ToHashSet();
+        var hidden = rng.Sample(digits, Math.Max(1, (level.Operators + 1) * level.HiddenTenths / 10)).ToHashSet();
         var text = string.Concat(full.Select((c, at) => hidden.Contains(at) ? Hidden : c));
         return (new Template(text, (int)Evaluate(full)!.Value.Numerator), $"{Spaced(full)} = {Spaced($"{Evaluate(full)!.Value.Numerator}")}");
     }

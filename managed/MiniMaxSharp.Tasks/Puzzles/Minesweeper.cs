@@ -13,7 +13,7 @@ public sealed class Minesweeper : ReasoningTask<Minesweeper.Field>
     private const char Covered = '_';
 
     /// <summary>Hundredths of the cells hold mines; hundredths of the others are uncovered.</summary>
-    private readonly record struct Level(int Side, int Mines, int Open);
+    private readonly record struct Level(int Side, int MinesPercent, int OpenPercent);
 
     private static readonly Level[] Levels =
     [
@@ -23,6 +23,12 @@ public sealed class Minesweeper : ReasoningTask<Minesweeper.Field>
 
     /// <inheritdoc/>
     public override string Name => "minesweeper";
+
+    /// <inheritdoc/>
+    public override string Description => "all mines that follow from the numbers";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
@@ -59,8 +65,8 @@ public sealed class Minesweeper : ReasoningTask<Minesweeper.Field>
     private static string Draw(Level level, Rng rng)
     {
         var side = level.Side;
-        var mines = rng.Sample(Enumerable.Range(0, side * side), side * side * level.Mines / 100).ToHashSet();
-        return string.Concat(Enumerable.Range(0, side * side).Select(cell => mines.Contains(cell) || rng.Below(100) >= level.Open
+        var mines = rng.Sample(Enumerable.Range(0, side * side), side * side * level.MinesPercent / 100).ToHashSet();
+        return string.Concat(Enumerable.Range(0, side * side).Select(cell => mines.Contains(cell) || rng.Below(100) >= level.OpenPercent
             ? Covered
             : (char)('0' + Grids.Around(cell, side, side).Count(mines.Contains))));
     }

@@ -20,6 +20,12 @@ public sealed class Norinori : ReasoningTask<Norinori.Regions>
     public override string Name => "norinori";
 
     /// <inheritdoc/>
+    public override string Description => "dominoes that do not touch, two cells in each region";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["shade", "|", "0", "1", .. Enumerable.Range(0, 18).Select(region => $"{(char)('A' + region)}")];
 
     /// <inheritdoc/>

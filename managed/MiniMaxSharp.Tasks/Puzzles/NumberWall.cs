@@ -22,6 +22,12 @@ public sealed class NumberWall : ReasoningTask<NumberWall.Clues>
     public override string Name => "number_wall";
 
     /// <inheritdoc/>
+    public override string Description => "walls between islands of given sizes";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["wall", "|", "_", "#", ".", .. Enumerable.Range(1, 9).Select(clue => $"{clue}")];
 
     /// <inheritdoc/>

@@ -21,6 +21,12 @@ public sealed class Numbrix : ReasoningTask<Numbrix.Path>
     public override string Name => "numbrix";
 
     /// <inheritdoc/>
+    public override string Description => "a path of consecutive numbers through all cells";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["path", "|", "_", .. Enumerable.Range(1, 12 * 12).Select(number => $"{number}")];
 
     /// <inheritdoc/>

@@ -35,6 +35,12 @@ public sealed class ObjectCounting : ReasoningTask<ObjectCounting.Story>
     public override string Name => "object_counting";
 
     /// <inheritdoc/>
+    public override string Description => "count things of a sort after people got, lost and gave some";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
     [
         "count", "?", ".", "has", "gets", "loses", "gives", "one", "sum", "difference", .. Enumerable.Range(0, 500).Select(number => $"{number}"),

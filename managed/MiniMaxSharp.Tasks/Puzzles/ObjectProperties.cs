@@ -38,6 +38,12 @@ public sealed class ObjectProperties : ReasoningTask<ObjectProperties.Collection
     public override string Name => "object_properties";
 
     /// <inheritdoc/>
+    public override string Description => "count things of a description after changes to a collection";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["things", "?", ".", "->", "any", "all", "gone", "twice", .. Enumerable.Range(0, MostGenerated + 1).Select(number => $"{number}"), .. PropertyOf.Keys];
 

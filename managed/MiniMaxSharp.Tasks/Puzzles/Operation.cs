@@ -28,6 +28,12 @@ public sealed class Operation : ReasoningTask<Operation.Problem>
     public override string Name => "operation";
 
     /// <inheritdoc/>
+    public override string Description => "the value of an expression with operators defined in the text";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["operation", "?", ".", ":", "if", ">", "even", "(", ")", "*", "+", "-", .. Symbols.Select(symbol => $"{symbol}"), .. Enumerable.Range(-9, 19).Select(number => $"{number}")];
 

@@ -59,6 +59,12 @@ public sealed class SkyscraperPuzzle : ReasoningTask<SkyscraperPuzzle.Skyline>
     public override string Name => "skyscraper_puzzle";
 
     /// <inheritdoc/>
+    public override string Description => "heights of towers of which so many are seen from the edges";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["towers", "|", "_", "1", "2", "3", "4"];
 
     /// <inheritdoc/>

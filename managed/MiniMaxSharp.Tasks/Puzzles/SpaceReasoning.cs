@@ -40,6 +40,12 @@ public sealed class SpaceReasoning : ReasoningTask<SpaceReasoning.Walk>
     public override string Name => "space_reasoning";
 
     /// <inheritdoc/>
+    public override string Description => "what lies at the end of a walk on a lattice";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["walk", "?", .. Lattices.Select(lattice => lattice.Name), "N", "NE", "E", "SE", "S", "SW", "W", "NW", .. Things.Keys];
 

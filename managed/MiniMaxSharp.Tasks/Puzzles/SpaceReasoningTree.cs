@@ -38,6 +38,12 @@ public sealed class SpaceReasoningTree : ReasoningTask<SpaceReasoningTree.Tree>
     public override string Name => "space_reasoning_tree";
 
     /// <inheritdoc/>
+    public override string Description => "the kin of a node in a tree";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["tree", "?", ":", ".", .. Relations.Select(relation => relation.Name), .. Enumerable.Range(1, LargestLabel).Select(label => $"{label}")];
 

@@ -23,6 +23,12 @@ public sealed class StarPlacement : ReasoningTask<StarPlacement.Sky>
     public override string Name => "star_placement";
 
     /// <inheritdoc/>
+    public override string Description => "stars that do not touch, so many in each row, column and region";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["stars", "|", "*", ".", "1", "2", .. Enumerable.Range(0, LargestSide).Select(region => $"{Letter(region)}")];
 

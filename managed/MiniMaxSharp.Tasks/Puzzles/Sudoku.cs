@@ -51,6 +51,12 @@ public sealed class Sudoku : ReasoningTask<Sudoku.Grid>
     public override string Name => "sudoku";
 
     /// <inheritdoc/>
+    public override string Description => "each digit once in every row, column and box of a 4×4 grid";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["fill", "_", ":", "|", "->", "1", "2", "3", "4", .. CellNames];
 
     /// <inheritdoc/>

@@ -25,6 +25,12 @@ public sealed class Survo : ReasoningTask<Survo.Table>
     public override string Name => "survo";
 
     /// <inheritdoc/>
+    public override string Description => "given numbers into a table so that the sums of rows and columns come out";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["sums", "|", "_", "=", ":", .. Enumerable.Range(1, 300).Select(number => $"{number}")];
 
     /// <inheritdoc/>

@@ -25,6 +25,12 @@ public sealed class TimeSequence : ReasoningTask<TimeSequence.Diary>
     public override string Name => "time_sequence";
 
     /// <inheritdoc/>
+    public override string Description => "the longest time in which all are free, and how many such times there are";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["free", "from", "to", "-", ";", .. ChineseNames.Keys, .. Enumerable.Range(0, 50).Select(number => $"{number}"), .. Enumerable.Range(10, (Day / 5) - 9).Select(step => $"{5 * step}")];
 

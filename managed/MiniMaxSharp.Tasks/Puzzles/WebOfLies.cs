@@ -29,6 +29,12 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
     public override string Name => "web_of_lies";
 
     /// <inheritdoc/>
+    public override string Description => "who tells the truth among honest people and liars";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["who", "?", "says", "honest", "liar", ".", ":", "->", ";", Words.None, .. Names];
 
     /// <inheritdoc/>

@@ -26,6 +26,12 @@ public sealed class WordSorting : ReasoningTask<WordSorting.WordList>
     public override string Name => "word_sorting";
 
     /// <inheritdoc/>
+    public override string Description => "words sorted under a permuted alphabet";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["sort", ":", ",", "->", ";", "_", .. Latin.Select(letter => $"{letter}")];
 
     /// <inheritdoc/>

@@ -28,6 +28,12 @@ public sealed class WordSortingMistake : ReasoningTask<WordSortingMistake.Record
     public override string Name => "word_sorting_mistake";
 
     /// <inheritdoc/>
+    public override string Description => "the first mistake in a record of sorting";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
         ["mistake", "select", "insert", ":", ",", Words.None, Front, .. Latin.Select(letter => $"{letter}"), .. Enumerable.Range(1, 30).Select(step => $"{step}")];
 

@@ -23,6 +23,12 @@ public sealed class Wordscapes : ReasoningTask<Wordscapes.Crossword>
     public override string Name => "wordscapes";
 
     /// <inheritdoc/>
+    public override string Description => "given words into the cells of a crossword";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } = ["cross", "|", ":", ",", "#", "_", .. Enumerable.Range('a', 26).Select(letter => $"{(char)letter}")];
 
     /// <inheritdoc/>

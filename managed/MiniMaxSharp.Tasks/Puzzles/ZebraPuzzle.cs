@@ -33,6 +33,12 @@ public sealed class ZebraPuzzle : ReasoningTask<ZebraPuzzle.Street>
     public override string Name => "zebra_puzzle";
 
     /// <inheritdoc/>
+    public override string Description => "who lives where, by clues";
+
+    /// <inheritdoc/>
+    protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> CompactWords { get; } =
     [
         "houses", ":", ";", "|", .. Kinds, .. Enumerable.Range(1, MostHouses).Select(house => $"{house}"),
