@@ -176,7 +176,7 @@ public sealed class TaskContractTests
     [InlineData("skyscraper_puzzle", "df7469e5c108867a 2cfde408dca0ffaf 1202101dbf562cad c66627bf00bb59b0")]
     [InlineData("space_reasoning", "0fe038610f67ed6f 3037e254e5906503 b0796958eb3be462 2713cfeb7854522e")]
     [InlineData("space_reasoning_tree", "f21ab942398b7d03 fbb6e2b3469783da 6d203b66690fe23e 3f3b3fb7d6b24c28")]
-    [InlineData("star_placement", "2c5c5b1d0f995627 946fc61d6bf26054 ca9f0f9ce2d127bf f504aa775a52fbc7")]
+    [InlineData("star_placement", "510393e081e4b7f6 c9058e163c4a075f ca9f0f9ce2d127bf c2921d1c22cbf63d")]
     [InlineData("survo", "e589b877f6dfa861 d9b43a971a728afa dac5937f7ac35d59 7d1c197273fad9e3")]
     [InlineData("time_sequence", "f623722ad6a0e21a 558cf74c7a499f93 6e5fd59eb965605d 4a7bd856897395e0")]
     [InlineData("word_sorting_mistake", "280009ea692f45e3 f7f76e7b75db816b f5e60f0655f4a230 9c119e41cbdb069b")]

@@ -110,7 +110,7 @@ internal static class TasksCommand
         // What stood there stays as it was written; an earlier verdict is replaced.
         IEnumerable<string> fields = line.EnumerateObject().Select(field => (Name: JsonText.NameOf(field), Text: field.Value.GetRawText()))
             .Where(field => field.Name is not ("correct" or "reason"))
-            .Append(("correct", correct ? "true" : "false")).Append(("reason", JsonText.Quote(reason)))
+            .Append((Name: "correct", Text: correct ? "true" : "false")).Append((Name: "reason", Text: JsonText.Quote(reason)))
             .Select(field => $"{JsonText.Quote(field.Name)}:{field.Text}");
         return ($"{{{string.Join(',', fields)}}}", correct);
     }

@@ -15,7 +15,7 @@ public sealed class ArcAgi : ReasoningTask<ArcAgi.Examples>
     private const int FewestCells = 4;
     private const int Patience = 60;
 
-    private readonly record struct Level(int Smallest, int Largest, int Pairs);
+    private readonly record struct Level(int SmallestSide, int LargestSide, int Pairs);
 
     private static readonly Level[] Levels =
         [new(3, 4, 3), new(3, 5, 3), new(4, 6, 3), new(4, 7, 3), new(5, 8, 3), new(5, 9, 3), new(6, 10, 4), new(6, 11, 4), new(7, 12, 4), new(7, 12, 4)];
@@ -64,7 +64,7 @@ public sealed class ArcAgi : ReasoningTask<ArcAgi.Examples>
         var inputs = new List<Picture>();
         for (var attempt = 0; attempt < Patience && inputs.Count <= level.Pairs; attempt++)
         {
-            var input = Scenes.Draw(program.Scene, level.Smallest, level.Largest, colours[..3], rng);
+            var input = Scenes.Draw(program.Scene, level.SmallestSide, level.LargestSide, colours[..3], rng);
             if (Primitives.Run(steps, input) is { } output && Shows(input, output) && !inputs.Exists(other => other.IsSame(input)))
                 inputs.Add(input);
         }

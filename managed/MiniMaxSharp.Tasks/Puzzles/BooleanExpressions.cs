@@ -13,7 +13,7 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
     private const string Letters = "ABCDEF";
 
     /// <summary>Options, constants in an option, depth; of a hundred groups, so many are negated (of constants, half).</summary>
-    private readonly record struct Level(int Options, int FewestLeaves, int MostLeaves, int Depth, int NegatedGroups);
+    private readonly record struct Level(int Options, int FewestLeaves, int MostLeaves, int Depth, int NegatedPercent);
 
     private static readonly Level[] Levels =
     [
@@ -57,7 +57,7 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
         var seen = new HashSet<string>();
         while (expressions.Count < level.Options)
         {
-            var expression = Draw(rng.Between(level.FewestLeaves, level.MostLeaves), level.Depth, level.NegatedGroups, rng);
+            var expression = Draw(rng.Between(level.FewestLeaves, level.MostLeaves), level.Depth, level.NegatedPercent, rng);
             if (seen.Add(expression.Canonical()))
                 expressions.Add(expression);
         }

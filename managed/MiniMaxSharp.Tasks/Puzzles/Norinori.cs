@@ -11,7 +11,7 @@ namespace MiniMaxSharp.Tasks.Puzzles;
 public sealed class Norinori : ReasoningTask<Norinori.Regions>
 {
     /// <summary>Side, fewest dominoes, and fewest regions that take cells of two dominoes.</summary>
-    private readonly record struct Level(int Side, int Dominoes, int Split);
+    private readonly record struct Level(int Side, int FewestDominoes, int SplitRegions);
 
     private static readonly Level[] Levels =
         [new(4, 2, 0), new(4, 3, 0), new(5, 3, 0), new(5, 4, 0), new(5, 4, 2), new(5, 4, 2), new(5, 5, 2), new(5, 5, 3), new(6, 6, 2), new(6, 6, 3)];
@@ -49,7 +49,7 @@ public sealed class Norinori : ReasoningTask<Norinori.Regions>
         while (true)
         {
             var domino = Lay(level.Side, rng);
-            if (domino.Max() < level.Dominoes || Divide(domino, level, rng) is not { } regions)
+            if (domino.Max() < level.FewestDominoes || Divide(domino, level, rng) is not { } regions)
                 continue;
             return (new Regions(level.Side, regions), Grids.Bars(domino.Select(number => number > 0 ? 1 : 0), level.Side));
         }
@@ -79,7 +79,7 @@ public sealed class Norinori : ReasoningTask<Norinori.Regions>
         if (Match(rng.Sample(shaded, shaded.Length), touching) is not { } partner)
             return null;
         var split = shaded.Count(cell => domino[cell] != domino[partner[cell]]) / 2;
-        return split < level.Split ? null : Lettered([.. half.Select(owner => Math.Min(owner, partner[owner]))]);
+        return split < level.SplitRegions ? null : Lettered([.. half.Select(owner => Math.Min(owner, partner[owner]))]);
     }
 
     /// <summary>Each cell to one of the shaded cells: areas that grow at random until they meet.</summary>

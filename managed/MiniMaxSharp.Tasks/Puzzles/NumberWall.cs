@@ -13,7 +13,7 @@ public sealed class NumberWall : ReasoningTask<NumberWall.Clues>
 {
     private const int LargestSide = 9;
 
-    private readonly record struct Level(int Side, int Largest);
+    private readonly record struct Level(int Side, int LargestIsland);
 
     private static readonly Level[] Levels =
         [new(3, 2), new(3, 3), new(3, 4), new(4, 3), new(4, 4), new(4, 5), new(5, 4), new(5, 5), new(5, 6), new(5, 8)];
@@ -70,7 +70,7 @@ public sealed class NumberWall : ReasoningTask<NumberWall.Clues>
             var free = rng.Pick(blocks).Where(cell => IsApart(cell, islands, level.Side)).ToArray();
             if (free.Length == 0)
                 return null;
-            islands.Add(Grow(rng.Pick(free), rng.Between(1, level.Largest), islands, level.Side, rng));
+            islands.Add(Grow(rng.Pick(free), rng.Between(1, level.LargestIsland), islands, level.Side, rng));
         }
         return islands;
     }

@@ -5,7 +5,8 @@ namespace MiniMaxSharp.Tasks.Puzzles;
 
 /// <summary>
 /// star_placement of SynLogic (arXiv 2505.19641): k stars in each row, column and region of a square, none touching another, not even at a corner.
-/// Difficulty sets the side (4 to 9) and k (1 or 2; two stars a line need a side of 8 at least, for a 2×2 block holds one star at most).
+/// Difficulty sets the side (5 to 10) and k (1 or 2). Sides 4 and, with two stars, 8 are left out: whatever the regions, stars can lie in just
+/// two ways there, which a model would soon know by heart (for k = 1 there are 14 on side 5, 90 on 6, 646 on 7; for k = 2 there are 664 on 9 and 146,510 on 10).
 /// Regions are grown around random stars, and of many drawn ones those with one solution are preferred; the verifier goes by the rules.
 /// The answer is the board with * for a star and . elsewhere. Canonical up to rotation, reflection and renaming of regions.
 /// </summary>
@@ -17,7 +18,7 @@ public sealed class StarPlacement : ReasoningTask<StarPlacement.Sky>
     private readonly record struct Level(int Side, int Stars);
 
     private static readonly Level[] Levels =
-        [new(4, 1), new(5, 1), new(5, 1), new(6, 1), new(6, 1), new(6, 1), new(7, 1), new(8, 1), new(8, 2), new(9, 2)];
+        [new(5, 1), new(5, 1), new(6, 1), new(6, 1), new(6, 1), new(7, 1), new(7, 1), new(8, 1), new(9, 2), new(10, 2)];
 
     /// <inheritdoc/>
     public override string Name => "star_placement";

@@ -13,7 +13,7 @@ public sealed class Survo : ReasoningTask<Survo.Table>
     private const int LongestSide = 10;
     private const int LargestNumber = 999;
 
-    private readonly record struct Level(int Rows, int Columns, int Blanks, int Largest);
+    private readonly record struct Level(int Rows, int Columns, int Blanks, int LargestNumber);
 
     private static readonly Level[] Levels =
     [
@@ -51,7 +51,7 @@ public sealed class Survo : ReasoningTask<Survo.Table>
     protected override (Table Puzzle, string Solution) Create(int difficulty, Rng rng)
     {
         var level = Levels[difficulty - 1];
-        var solved = Enumerable.Range(0, level.Rows * level.Columns).Select(_ => rng.Between(1, level.Largest)).ToArray();
+        var solved = Enumerable.Range(0, level.Rows * level.Columns).Select(_ => rng.Between(1, level.LargestNumber)).ToArray();
         var (cells, blanks) = (solved.ToArray(), rng.Sample(Enumerable.Range(0, solved.Length), level.Blanks));
         foreach (var cell in blanks)
             cells[cell] = 0;

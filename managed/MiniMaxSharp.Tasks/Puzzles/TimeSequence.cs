@@ -11,7 +11,7 @@ public sealed class TimeSequence : ReasoningTask<TimeSequence.Diary>
 {
     private const int Day = 24 * 60;
 
-    private readonly record struct Level(int People, int Appointments, int Step);
+    private readonly record struct Level(int People, int Appointments, int StepMinutes);
 
     private static readonly Level[] Levels =
     [
@@ -68,8 +68,8 @@ public sealed class TimeSequence : ReasoningTask<TimeSequence.Diary>
         var drawn = new List<Appointment>();
         while (drawn.Count < level.Appointments)
         {
-            var length = level.Step * rng.Between(1, 90 / level.Step);
-            var start = from + (level.Step * rng.Below((to - from - length) / level.Step));
+            var length = level.StepMinutes * rng.Between(1, 90 / level.StepMinutes);
+            var start = from + (level.StepMinutes * rng.Below((to - from - length) / level.StepMinutes));
             if (drawn.TrueForAll(other => start >= other.End || start + length <= other.Start))
                 drawn.Add(new Appointment(person, start, start + length));
         }

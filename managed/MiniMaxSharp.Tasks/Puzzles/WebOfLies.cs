@@ -17,7 +17,7 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
         "Ann", "Bob", "Cal", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida", "Jim", "Kay", "Leo", "Meg", "Ned", "Oli", "Pam", "Ray", "Sue",
     ];
 
-    private readonly record struct Level(int Fewest, int Most, int Extra);
+    private readonly record struct Level(int FewestPeople, int MostPeople, int ExtraStatements);
 
     private static readonly Level[] Levels =
     [
@@ -56,10 +56,10 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
     protected override (Web Puzzle, string Solution) Create(int difficulty, Rng rng)
     {
         var level = Levels[difficulty - 1];
-        var count = rng.Between(level.Fewest, level.Most);
+        var count = rng.Between(level.FewestPeople, level.MostPeople);
         var people = rng.Sample(Names.Take(Math.Max(8, count)), count);
         var truth = people.ToDictionary(person => person, _ => rng.OneIn(2));
-        var pairs = Tree(people, rng).Concat(Extra(people, rng.Between(0, level.Extra), rng)).Distinct().ToArray();
+        var pairs = Tree(people, rng).Concat(Extra(people, rng.Between(0, level.ExtraStatements), rng)).Distinct().ToArray();
         rng.Shuffle(pairs.AsSpan());
         // The honest say what is so, and liars the opposite: either way, "honest" if and only if both are of a kind.
         var statements = pairs.Select(pair => new Statement(pair.Speaker, pair.Subject, truth[pair.Speaker] == truth[pair.Subject]));

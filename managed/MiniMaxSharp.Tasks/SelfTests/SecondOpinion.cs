@@ -20,9 +20,11 @@ internal static class SecondOpinion
             "arc_agi" => Rows(answer).SequenceEqual(Rows(solution)),
             "arrow_maze" => GridRules.ArrowMaze(data, symbols),
             "boolean_expressions" or "dyck_language_reasoning_errors" or "space_reasoning_tree" or "web_of_lies" => SameInAnyOrder(symbols, Symbols(solution)),
+            // Of a tie both roundings are right, a hundredth apart; whether it is one cannot be seen from the solution.
             "buggy_tables" => Number(answer) is { } number && Math.Abs(number - Number(solution)!.Value) <= 0.01m,
             "calcudoko" => GridRules.Calcudoko(data, symbols),
             "campsite" => GridRules.Campsite(data, symbols),
+            "dyck_language" => Unspaced(answer) == Unspaced(solution),
             "dyck_language_errors" or "object_counting" or "object_properties" or "operation" => Number(answer) == Number(solution),
             "futoshiki" => GridRules.Futoshiki(data, symbols),
             "game_of_24" => Arithmetic.MakesTarget(data, answer),
@@ -52,7 +54,8 @@ internal static class SecondOpinion
     private static bool SameInAnyOrder(IEnumerable<string> one, IEnumerable<string> other) =>
         one.Order(StringComparer.Ordinal).SequenceEqual(other.Order(StringComparer.Ordinal));
 
-    /// <summary>For tables two roundings of a tie are right, a hundredth apart; which of them, only the verifier says.</summary>
     private static decimal? Number(string text) =>
-        decimal.TryParse(string.Concat(text.Where(c => !char.IsWhiteSpace(c))), NumberStyles.Number, CultureInfo.InvariantCulture, out var number) ? number : null;
+        decimal.TryParse(Unspaced(text), NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) ? number : null;
+
+    private static string Unspaced(string text) => string.Concat(text.Where(c => !char.IsWhiteSpace(c)));
 }

@@ -201,7 +201,7 @@ public static class SelfTest
             var rng = new Rng(Rng.Derive(seed, "wrong answers"));
             foreach (var kind in Kinds)
             {
-                if (WrongAnswers.Make(kind, instance.Solution, other, rng) is not { } answer)
+                if (SpoiltAnswers.Make(kind, instance.Solution, other, rng) is not { } answer)
                     continue;
                 ref var count = ref _wrong[(int)kind];
                 count.Made++;
