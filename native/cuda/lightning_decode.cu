@@ -2,8 +2,9 @@
 //
 // Bound by the state's way through memory, once each way. A block takes 32 columns of one head's state: 8
 // threads of 4 columns by 16 rows at once, so that every row is a whole 128-byte line and one sequence alone
-// keeps the GPU busy. Sums over rows: each thread its own in ascending order, then in pairs over the threads
-// of a column; no element depends on the batch.
+// keeps the GPU busy. Nothing that can wait stands before the state's loads: q, k and v come while the slot
+// is read, the decay while the state is. Sums over rows: each thread its own in ascending order, then in
+// pairs over the threads of a column; no element depends on the batch.
 #include "cuda/elementwise.cuh"
 #include "cuda/ops.h"
 
@@ -66,34 +67,47 @@ __device__ __forceinline__ void store_four(float* p, int64_t n, const Four& x) {
   }
 }
 
-// The thread's rows of the state, brought up to date; what they give to o. n columns.
-template <typename T, bool Vector>
-__device__ __forceinline__ Four update(const T* q, const T* k, const Four& v, float lambda, float* state,
-                                       int64_t depth, int64_t width, int64_t n) {
-  Four sum = {};
-  for (int64_t first = threadIdx.x / (kColumns / 4); first < depth; first += kRows * kInFlight) {
-    Four s[kInFlight] = {};
-    float key[kInFlight] = {}, query[kInFlight] = {};
+// The thread's columns of kInFlight rows of the state, kRows apart, from `first` on, and what they meet.
+struct Part {
+  Four state[kInFlight];
+  float key[kInFlight], query[kInFlight];
+  int64_t first;
+
+  template <typename F>
+  __device__ __forceinline__ void each_row(int64_t depth, F&& f) {
 #pragma unroll
     for (int r = 0; r < kInFlight; r++) {
-      const int64_t i = first + kRows * r;
-      if (i >= depth || n <= 0) continue;
-      s[r] = load_four<Vector>(state + i * width, n);
-      key[r] = to_float(k[i]), query[r] = to_float(q[i]);
-    }
-#pragma unroll
-    for (int r = 0; r < kInFlight; r++) {
-      const int64_t i = first + kRows * r;
-      if (i >= depth || n <= 0) continue;
-#pragma unroll
-      for (int e = 0; e < 4; e++) {
-        s[r].value[e] = lambda * s[r].value[e] + key[r] * v.value[e];
-        sum.value[e] += query[r] * s[r].value[e];
-      }
-      store_four<Vector>(state + i * width, n, s[r]);
+      if (first + kRows * r < depth) f(r, first + kRows * r);
     }
   }
-  return sum;
+};
+
+template <typename T>
+__device__ __forceinline__ void load_vectors(Part& part, const T* q, const T* k, int64_t depth) {
+  part.each_row(depth,
+                [&](int r, int64_t i) { part.key[r] = to_float(k[i]), part.query[r] = to_float(q[i]); });
+}
+
+// n columns are there, of which there is at least one.
+template <bool Vector>
+__device__ __forceinline__ void load_state(Part& part, const float* state, int64_t depth, int64_t width,
+                                           int64_t n) {
+  part.each_row(depth, [&](int r, int64_t i) { part.state[r] = load_four<Vector>(state + i * width, n); });
+}
+
+// Brings the rows up to date, and adds what they give to o.
+template <bool Vector>
+__device__ __forceinline__ void update(Part& part, const Four& v, float lambda, float* state, int64_t depth,
+                                       int64_t width, int64_t n, Four& sum) {
+  part.each_row(depth, [&](int r, int64_t i) {
+    Four& s = part.state[r];
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      s.value[e] = lambda * s.value[e] + part.key[r] * v.value[e];
+      sum.value[e] += part.query[r] * s.value[e];
+    }
+    store_four<Vector>(state + i * width, n, s);
+  });
 }
 
 // Over the rows of the block; the threads of the first row get the sums.
@@ -121,19 +135,32 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(Decode<T> p) {
   const uint32_t heads = static_cast<uint32_t>(p.heads), row = blockIdx.x / parts;
   const int64_t column = blockIdx.x % parts * kColumns + threadIdx.x % (kColumns / 4) * 4;
   const int64_t head = row % heads, token = row / heads;
-  const int64_t slot = p.state_slots[token], n = p.dim_v - column;
+  const int64_t slot = p.state_slots[token], n = p.dim_v - column, depth = p.dim_k;
+  const T *q = p.q.row(token, head), *k = p.k.row(token, head), *values = p.v.row(token, head) + column;
+  const float slope = p.slopes[head];
+  Four v = {}, sum = {};
+#pragma unroll
+  for (int e = 0; e < 4; e++) {
+    if (e < n) v.value[e] = to_float(values[e]);
+  }
+  Part part;
+  part.first = threadIdx.x / (kColumns / 4);
+  load_vectors(part, q, k, depth);
   if (slot < 0) {
     *p.fault = static_cast<int32_t>(Fault::kCacheSlot);
     return;
   }
-  Four v = {};
-#pragma unroll
-  for (int e = 0; e < 4; e++) {
-    if (e < n) v.value[e] = to_float(p.v.row(token, head)[column + e]);
+  float* state = p.state + (slot * p.heads + head) * depth * p.dim_v + column;
+  if (n > 0) {
+    load_state<Vector>(part, state, depth, p.dim_v, n);
+    const float lambda = expf(-slope);
+    update<Vector>(part, v, lambda, state, depth, p.dim_v, n, sum);
+    for (part.first += kRows * kInFlight; part.first < depth; part.first += kRows * kInFlight) {
+      load_vectors(part, q, k, depth);
+      load_state<Vector>(part, state, depth, p.dim_v, n);
+      update<Vector>(part, v, lambda, state, depth, p.dim_v, n, sum);
+    }
   }
-  float* state = p.state + (slot * p.heads + head) * p.dim_k * p.dim_v + column;
-  Four sum = update<T, Vector>(p.q.row(token, head), p.k.row(token, head), v, expf(-p.slopes[head]), state,
-                               p.dim_k, p.dim_v, n);
   sum_rows(sum);
   if (threadIdx.x >= kColumns / 4) return;
 #pragma unroll

@@ -278,12 +278,15 @@ __device__ __forceinline__ void store(const Product& p, const TilePlace& place, 
 }
 
 // Two elements of gate and up, which are rounded as they are stored before anything is made of them.
+struct Activated {
+  float2 gate, up, h;
+};
+
 template <typename T>
-__device__ __forceinline__ void swiglu(const Product& p, const TilePlace& place, int64_t row, int64_t column,
-                                       float2 gate, float2 up) {
+__device__ __forceinline__ Activated activated(const Product& p, const TilePlace& place, int64_t column,
+                                               float2 gate, float2 up) {
   const int64_t left = p.n - column;
-  if (left <= 0) return;
-  if (p.scale) {
+  if (p.scale && left > 0) {
     const int64_t at = place.expert * p.n + column;
     gate.x *= p.scale[at];
     up.x *= p.second_scale[at];
@@ -294,21 +297,37 @@ __device__ __forceinline__ void swiglu(const Product& p, const TilePlace& place,
   }
   gate = make_float2(round_to<T>(gate.x), round_to<T>(gate.y));
   up = make_float2(round_to<T>(up.x), round_to<T>(up.y));
-  const int64_t at = (place.first + row) * p.n + column;
-  if (p.gate) store_pair(static_cast<T*>(p.gate) + at, left, p.pairs, gate.x, gate.y);
-  if (p.up) store_pair(static_cast<T*>(p.up) + at, left, p.pairs, up.x, up.y);
-  store_pair(static_cast<T*>(p.c) + at, left, p.pairs, gate.x * sigmoid(gate.x) * up.x,
-             gate.y * sigmoid(gate.y) * up.y);
+  return {gate, up, make_float2(gate.x * sigmoid(gate.x) * up.x, gate.y * sigmoid(gate.y) * up.y)};
 }
 
-// Gradients of two elements; returns their part of the row's dot product.
 template <typename T>
-__device__ __forceinline__ float swiglu_backward(const Product& p, const TilePlace& place, int64_t row,
-                                                 int64_t column, float2 dh) {
+__device__ __forceinline__ void swiglu(const Product& p, const TilePlace& place, int64_t row, int64_t column,
+                                       float2 gate, float2 up) {
   const int64_t left = p.n - column;
-  if (left <= 0) return 0.0f;
+  if (left <= 0) return;
+  const Activated x = activated<T>(p, place, column, gate, up);
+  const int64_t at = (place.first + row) * p.n + column;
+  if (p.gate) store_pair(static_cast<T*>(p.gate) + at, left, p.pairs, x.gate.x, x.gate.y);
+  if (p.up) store_pair(static_cast<T*>(p.up) + at, left, p.pairs, x.up.x, x.up.y);
+  store_pair(static_cast<T*>(p.c) + at, left, p.pairs, x.h.x, x.h.y);
+}
+
+// Gradients of two elements, h times the weight of its slot, and their part of the row's dot product.
+struct Gradients {
+  float2 h, dgate, dup;
+  float dot;
+};
+
+// False where there is none: behind the columns, or of a slot that does not exist.
+template <typename T>
+__device__ __forceinline__ bool find_gradients(const Product& p, const TilePlace& place, int64_t row,
+                                               int64_t column, float2 dh, Gradients& found) {
+  found = {};
+  const int64_t left = p.n - column;
+  if (left <= 0) return false;
   const int32_t slot = p.row_slot[place.first + row];
-  if (static_cast<uint32_t>(slot) >= static_cast<uint64_t>(p.rows)) return 0.0f;  // told when it was gathered
+  if (static_cast<uint32_t>(slot) >= static_cast<uint64_t>(p.rows))
+    return false;  // told when it was gathered
   const float weight = p.weight[slot];
   const int64_t at = (place.first + row) * p.n + column;
   const float2 gate = load_pair(static_cast<const T*>(p.gate) + at, left, p.pairs),
@@ -322,10 +341,22 @@ __device__ __forceinline__ float swiglu_backward(const Product& p, const TilePla
     dgate[i] = weighted * u[i] * (s * (1.0f + g[i] * (1.0f - s)));
     dup[i] = weighted * (g[i] * s);
   }
-  store_pair(static_cast<T*>(p.c) + at, left, p.pairs, weight * h[0], weight * h[1]);
-  store_pair(static_cast<T*>(p.dgate) + at, left, p.pairs, dgate[0], dgate[1]);
-  store_pair(static_cast<T*>(p.dup) + at, left, p.pairs, dup[0], dup[1]);
-  return left >= 2 ? h[0] * d[0] + h[1] * d[1] : h[0] * d[0];
+  found = {make_float2(weight * h[0], weight * h[1]), make_float2(dgate[0], dgate[1]),
+           make_float2(dup[0], dup[1]), left >= 2 ? h[0] * d[0] + h[1] * d[1] : h[0] * d[0]};
+  return true;
+}
+
+// Stores the gradients of two elements; returns their part of the row's dot product.
+template <typename T>
+__device__ __forceinline__ float swiglu_backward(const Product& p, const TilePlace& place, int64_t row,
+                                                 int64_t column, float2 dh) {
+  Gradients x;
+  if (!find_gradients<T>(p, place, row, column, dh, x)) return 0.0f;
+  const int64_t left = p.n - column, at = (place.first + row) * p.n + column;
+  store_pair(static_cast<T*>(p.c) + at, left, p.pairs, x.h.x, x.h.y);
+  store_pair(static_cast<T*>(p.dgate) + at, left, p.pairs, x.dgate.x, x.dgate.y);
+  store_pair(static_cast<T*>(p.dup) + at, left, p.pairs, x.dup.x, x.dup.y);
+  return x.dot;
 }
 
 }  // namespace mm::cuda

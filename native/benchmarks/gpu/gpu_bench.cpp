@@ -246,7 +246,7 @@ void product_cases() {
 }
 
 void lightning(int64_t n, int64_t heads) {
-  const int64_t d = size(128, 32), count = n * heads * d;
+  const int64_t d = size(128, 64), count = n * heads * d;
   const double tensor = 2.0 * count;
   const std::string shape = text(n) + " tokens " + text(heads) + "x" + text(d);
   // Block 64: intra-chunk scores and values, the state's product and its update.
@@ -376,10 +376,11 @@ void attention_decode(int64_t batch) {
 }
 
 void moe(int64_t tokens, int64_t width, int64_t ffn, int64_t experts, int64_t top_k) {
-  if (small) tokens = std::min<int64_t>(tokens, 40), width = 64, ffn = 48, experts = 4, top_k = 2;
+  if (small) tokens = std::min<int64_t>(tokens, 140), width = 64, ffn = 48, experts = 4, top_k = 2;
   const int64_t slots = tokens * top_k, weights = experts * width * ffn;
   const double flops = 6.0 * slots * width * ffn;
-  const double read = 6.0 * width * ffn * std::min(experts, slots);  // weights that are used, at least
+  const double read = 6.0 * width * ffn * std::min(experts, slots);     // weights that are used, at least
+  const double kept = tokens > 256 || small ? 4.0 * slots * ffn : 0.0;  // gate and up
   const std::string shape = "T " + text(tokens) + " d " + text(width) + " n " + text(ffn) + " E " +
                             text(experts) + " K " + text(top_k);
   const auto routed = [=](Case& c, auto& p) {
@@ -412,27 +413,28 @@ void moe(int64_t tokens, int64_t width, int64_t ffn, int64_t experts, int64_t to
         auto r = routed(c, p);
         return CALL(mm_moe_route_forward, r);
       });
-  run("moe experts forward " + shape, 256e6, {read + 4.0 * tokens * width, flops}, [=](Case& c) {
+  run("moe experts forward " + shape, 256e6, {read + 4.0 * tokens * width + kept, flops}, [=](Case& c) {
     auto p = forward(c);
-    if (tokens > 256) p->gate = c.halves(slots * ffn), p->up = c.halves(slots * ffn);
+    if (kept > 0) p->gate = c.halves(slots * ffn), p->up = c.halves(slots * ffn);
     return CALL(mm_moe_experts_forward, p);
   });
-  if (tokens <= 256 && !small) return;
-  run("moe experts backward " + shape, 256e6, {3 * read + 8.0 * tokens * width, 2 * flops}, [=](Case& c) {
-    auto f = forward(c);
-    f->gate = c.halves(slots * ffn), f->up = c.halves(slots * ffn);
-    ok(mm_moe_experts_forward(context, f.get()));
-    auto p = params<mm_moe_experts_backward_params>();
-    p->x = f->x, p->w1 = f->w1, p->w2 = f->w2, p->w3 = f->w3;
-    p->expert_index = f->expert_index, p->expert_weight = f->expert_weight;
-    p->expert_offsets = f->expert_offsets, p->row_slot = f->row_slot, p->slot_row = f->slot_row;
-    p->gate = f->gate, p->up = f->up, p->dy = c.halves(tokens * width), p->dx = c.halves(tokens * width);
-    p->dw1 = c.halves(weights), p->dw2 = c.halves(weights), p->dw3 = c.halves(weights);
-    p->dweight = static_cast<float*>(c.raw(slots * 4));
-    p->tokens = tokens, p->experts = experts, p->top_k = top_k, p->width = width, p->ffn = ffn;
-    p->dtype = p->dw_dtype = MM_DTYPE_BF16;
-    return CALL(mm_moe_experts_backward, p);
-  });
+  if (kept == 0) return;
+  run("moe experts backward " + shape, 256e6, {3 * read + 6.0 * tokens * width + kept, 2 * flops},
+      [=](Case& c) {
+        auto f = forward(c);
+        f->gate = c.halves(slots * ffn), f->up = c.halves(slots * ffn);
+        ok(mm_moe_experts_forward(context, f.get()));
+        auto p = params<mm_moe_experts_backward_params>();
+        p->x = f->x, p->w1 = f->w1, p->w2 = f->w2, p->w3 = f->w3;
+        p->expert_index = f->expert_index, p->expert_weight = f->expert_weight;
+        p->expert_offsets = f->expert_offsets, p->row_slot = f->row_slot, p->slot_row = f->slot_row;
+        p->gate = f->gate, p->up = f->up, p->dy = c.halves(tokens * width), p->dx = c.halves(tokens * width);
+        p->dw1 = c.halves(weights), p->dw2 = c.halves(weights), p->dw3 = c.halves(weights);
+        p->dweight = static_cast<float*>(c.raw(slots * 4));
+        p->tokens = tokens, p->experts = experts, p->top_k = top_k, p->width = width, p->ffn = ffn;
+        p->dtype = p->dw_dtype = MM_DTYPE_BF16;
+        return CALL(mm_moe_experts_backward, p);
+      });
   run("moe route backward T " + text(tokens) + " E " + text(experts), 256e6, {8.0 * tokens * experts, 0},
       [=](Case& c) {
         auto f = params<mm_moe_experts_forward_params>();
@@ -704,13 +706,14 @@ int main(int argc, char** argv) {
   std::printf("{\"device\": \"%s\"}\n", device);
   memory_cases();
   product_cases();
-  for (int64_t heads : {64, 8}) lightning(size(32768, 70), size(heads, heads / 8));
+  for (int64_t heads : {64, 8}) lightning(size(32768, 300), size(heads, heads / 8));
   for (int64_t batch : {1, 8, 32, 64, 256}) lightning_decode(size(batch, batch > 8 ? 3 : 1));
   attention(size(4096, 70));
   attention(size(16384, 33));
   for (int64_t batch : {1, 64}) attention_decode(size(batch, batch > 1 ? 3 : 1));
   moe(32768, 4096, 2048, 64, 4);
-  moe(16384, 1536, 1024, 32, 2);
+  moe(16384, 6144, 9216, 32, 2);
+  moe(24576, 1536, 1024, 32, 2);
   moe(1, 6144, 9216, 32, 2);
   moe(64, 6144, 9216, 32, 2);
   moe_side_cases();

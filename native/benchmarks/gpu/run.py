@@ -1,10 +1,10 @@
 """Everything that a GPU machine can tell, in one command of at most eight minutes.
 
-    python3 native/benchmarks/gpu/run.py
+    python3 native/benchmarks/gpu/run.py [--peers FOLDER]...
 
-Needs a GPU, nvcc 12.4 or later, cmake and Python 3; uses GoogleTest, compute-sanitizer, torch and fla where they are found, and
-artifacts/publish (a self-contained publish of the tool minimax) where it is there. Builds, tests, checks, times, and writes
-results/gpu.json and results/gpu.md. What could not run is a row that says why. Exit code 1 if a check failed.
+Needs a GPU, nvcc 12.4 or later, cmake and Python 3; uses GoogleTest, compute-sanitizer and torch where they are found, fla and vllm also
+from checkouts (FOLDER), and artifacts/publish (a self-contained publish of the tool minimax) where it is there. Builds, tests, checks,
+times, and writes results/gpu.json and results/gpu.md. What could not run is a row that says why. Exit code 1 if a check failed.
 
     python3 native/benchmarks/gpu/run.py --shim BUILD
 
@@ -25,26 +25,37 @@ sys.path.insert(0, os.path.dirname(HERE))
 from compare import ROOT, Table  # noqa: E402
 
 SECONDS = 470
+PATIENCE = 1  # how many times longer everything may take: more on the shim
 START = time.monotonic()
 COMMAND = "python3 native/benchmarks/gpu/run.py"
 
-# At least this share of the floor (shared targets; H200), by the beginning of the case's name.
-SHARES = {"lightning forward 32768": 0.65, "lightning decode batch 32": 0.8, "lightning decode batch 64": 0.8, "lightning decode batch 256": 0.8,
-          "moe experts forward T 32768": 0.75, "moe experts backward T 32768": 0.7, "moe experts forward T 16384 d 1536 n 1024": 0.55,
-          "moe experts backward T 16384 d 1536 n 1024": 0.55, "moe experts forward T 1 ": 0.8}
-# At most so many microseconds (H200).
-LIMITS = {"lightning forward+backward 32768 tokens 64x128": 3200.0, "lightning decode batch 1": 6.0}
+# Targets on an H200, by the beginning of the case's name. At least this share of the floor:
+SHARES = {"lightning forward 32768 tokens 64": 0.65, "lightning decode batch 32": 0.8, "lightning decode batch 64": 0.8, "lightning decode batch 256": 0.8,
+          "moe experts forward T 32768": 0.75, "moe experts backward T 32768": 0.7, "moe experts forward T 16384": 0.75,
+          "moe experts backward T 16384": 0.7, "moe experts forward T 24576": 0.55, "moe experts backward T 24576": 0.55,
+          "moe experts forward T 1 ": 0.8}
+# At least so many TFLOP/s.
+RATES = {"moe experts forward T 32768": 590, "moe experts backward T 32768": 550, "moe experts forward T 16384": 600,
+         "moe experts forward T 24576": 435}
+# At most so many microseconds.
+LIMITS = {"lightning forward 32768 tokens 64x128": 770.0, "lightning forward+backward 32768 tokens 64x128": 3200.0,
+          "lightning decode batch 1": 6.0}
 # So many times as fast as the Triton peer.
-TIMES = {"lightning forward 32768": 2.0, "lightning forward+backward 32768": 3.0}
+TIMES = {"lightning forward 32768": 2.0, "lightning forward+backward 32768": 3.0, "moe experts forward T 32768": 1.25,
+         "moe experts forward T 16384": 1.25, "moe experts forward T 24576": 1.25}
+
+
+def target_of(targets, case):
+    return next((target for name, target in targets.items() if case.startswith(name)), None)
 
 
 def left():
-    return SECONDS - (time.monotonic() - START)
+    return PATIENCE * SECONDS - (time.monotonic() - START)
 
 
 def step(command, most, environment=None):
     """(exit code, output): None and the reason if it did not run or took too long."""
-    limit = min(most, left())
+    limit = min(PATIENCE * most, left())
     if limit < 5:
         return None, "no time was left"
     print(f"[{time.monotonic() - START:5.0f} s] {' '.join(command)}", file=sys.stderr, flush=True)
@@ -144,14 +155,15 @@ def goldens(report, folder, environment):
     report.check("minimax check on the GPU", code, output)
 
 
-def peers(report, folder, environment):
+def peers(report, folder, environment, options):
     """Rows beside PyTorch and Triton; the fastest dense product that was seen, in TFLOP/s, and whose it was."""
-    if step([sys.executable, "-c", "import torch; assert torch.cuda.is_available()"], 30)[0] != 0:
-        report.missing("PyTorch and Triton peers", "no torch with CUDA was found")
+    small = "--small" in options
+    if step([sys.executable, "-c", "import torch" + ("" if small else "; assert torch.cuda.is_available()")], 30)[0] != 0:
+        report.missing("PyTorch and Triton peers", "no torch was found" if small else "no torch with CUDA was found")
         return None
     native = os.path.join(folder, "native")
-    code, output = step([sys.executable, os.path.join(HERE, "peers.py"), os.path.join(native, "libminimax.so"), os.path.join(native, "abi.json")], 120,
-                        environment)
+    code, output = step([sys.executable, os.path.join(HERE, "peers.py"), os.path.join(native, "libminimax.so"), os.path.join(native, "abi.json"),
+                         *options], 150, environment)
     if code != 0:
         report.check("PyTorch and Triton peers", code, output)
     dense = None
@@ -167,11 +179,13 @@ def peers(report, folder, environment):
             report.failed.append(case)
             print(f"{case}: outputs differ by {line['error']:.3g}, at most {line['bound']:.3g}", file=sys.stderr)
         report.table.fact(case + ": relative distance of the outputs", line["error"], "", line["bound"])
-        target = next((t for name, t in TIMES.items() if line["case"].startswith(name) and "fla" in line["peer"]), None)
-        report.table.row(case, line["ours_us"], line["peer_us"], line["peer"], "us, called", target, lower=True)
+        target = target_of(TIMES, line["case"]) if "Triton" in line["peer"] else None
+        for times, unit in ((line["graph_us"], "us in a graph"), (line["called_us"], "us, called")):
+            if times:
+                report.table.row(case, *times, line["peer"], unit, target, lower=True)
         if line["case"].startswith("linear forward bf16"):
             m, k, n = (int(s) for s in line["case"].split()[-1].split("x"))
-            for who, time_us in (("torch.mm", line["peer_us"]), ("ours", line["ours_us"])):
+            for who, time_us in zip(("ours", "torch.mm"), line["graph_us"] or line["called_us"]):
                 rate = 2 * m * k * n / time_us * 1e-6
                 if dense is None or rate > dense[0]:
                     dense = rate, who
@@ -206,9 +220,11 @@ def bench_rows(report, output, dense):
         by_bytes = line["bytes"] / bandwidth * 1e-6
         in_fp32 = "fp32" in case or case.startswith("lm head")  # multiplied without tensor cores: no measured rate to compare with
         by_flops = line["flops"] / dense[0] * 1e-6 if dense and not in_fp32 else 0.0
-        if line["flops"]:
+        rate, share = target_of(RATES, case), target_of(SHARES, case)
+        if rate:
+            report.table.row(case, line["flops"] / best(line) * 1e-6, rate, "target", "TFLOP/s", 1)
+        elif line["flops"]:
             report.table.fact(case, line["flops"] / best(line) * 1e-6, "TFLOP/s", None)
-        share = next((s for name, s in SHARES.items() if case.startswith(name)), None)
         floor = "floor: products" if by_flops > by_bytes else "floor: bytes"
         if not (in_fp32 and line["flops"]):
             report.table.row(case, best(line), max(by_bytes, by_flops), floor, "us in a graph" if line["graph_us"] else "us, called", share, lower=True)
@@ -223,9 +239,14 @@ def machine():
 
 
 def main():
+    global PATIENCE
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--shim", metavar="BUILD", help="a build with the host shim and gpu_bench")
+    ap.add_argument("--peers", action="append", default=[], metavar="FOLDER", help="where Python finds fla or vllm")
     a = ap.parse_args()
+    small = ["--small"] if a.shim else []
+    if a.shim:
+        PATIENCE = 10
     report = Report()
     folder = os.path.abspath(a.shim) if a.shim else os.path.join(ROOT, "artifacts", "gpu")
     library = "shim/libminimax_cuda_shim.so" if a.shim else "libminimax_cuda12.so"
@@ -235,8 +256,8 @@ def main():
         if a.shim or build(report, folder):
             tests(report, folder, environment)
             goldens(report, folder, environment)
-            dense = peers(report, folder, environment)
-            code, output = step([bench] + (["--small"] if a.shim else []), 110, environment)
+            dense = peers(report, folder, environment, small + [o for peer in a.peers for o in ("--peers", peer)])
+            code, output = step([bench, *small], 110, environment)
             if code != 0:
                 report.check("gpu_bench", code, output)
             bench_rows(report, output, dense)
