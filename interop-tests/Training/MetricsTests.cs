@@ -78,7 +78,7 @@ public sealed class MetricsTests
             Rollouts =
             [
                 Steps.Rollout(0, 1.4, [-1], 1, data: easy), Steps.Rollout(0, 0.2, [-1], -1, new() { ["correct"] = 0 }, data: easy),
-                Steps.Rollout(1, 0, [-1], 0, data: hard), Steps.Rollout(1, -0.5, [-1], 0, data: hard), Steps.Rollout(2, 1, [-1], 0),
+                Steps.Rollout(1, 0.3, [-1], 0, new() { ["format"] = 1, ["rule/correct"] = 0 }, data: hard), Steps.Rollout(1, -0.5, [-1], 0, data: hard), Steps.Rollout(2, 1, [-1], 0),
             ],
         };
         Assert.Equal(

@@ -26,7 +26,7 @@ internal static class ReportCommand
     private static int Run(string[] directories, string file, TextWriter output)
     {
         IReadOnlyList<RunLog> runs = RunLog.Load(directories);
-        new HtmlReport(string.Join(", ", runs.Select(r => r.Name))).Runs(runs).Save(file);
+        new HtmlReport(runs.Count == 1 ? runs[0].Name : $"{runs.Count} runs").Runs(runs).Save(file);
         output.WriteLine($"{file}: {runs.Count} run{(runs.Count == 1 ? "" : "s")}, {runs.Sum(r => r.Metrics.Count)} steps");
         return 0;
     }

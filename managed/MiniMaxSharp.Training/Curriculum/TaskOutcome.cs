@@ -25,12 +25,13 @@ public readonly record struct TaskOutcome(string Task, int Difficulty, bool Pass
     }
 
     /// <summary>
-    /// Whether a reward is that of a right response: its part <see cref="CorrectPart"/> is positive, or without that part its score is.
-    /// A choice: shaping by length or format may lift or lower the score of either kind.
+    /// Whether a reward is that of a right response: each of its parts <see cref="CorrectPart"/> (or <c>name/correct</c>, of a sum of
+    /// rewards) is positive, or without such a part its score is. A choice: shaping by length or format may lift or lower the score of either kind.
     /// </summary>
     public static bool Passes(RewardResult reward)
     {
         ArgumentNullException.ThrowIfNull(reward);
-        return (reward.Parts is not null && reward.Parts.TryGetValue(CorrectPart, out double correct) ? correct : reward.Score ?? 0) > 0;
+        double[] correct = [.. (reward.Parts ?? new Dictionary<string, double>()).Where(p => p.Key.Split('/')[^1] == CorrectPart).Select(p => p.Value)];
+        return correct.Length > 0 ? correct.All(c => c > 0) : reward.Score > 0;
     }
 }

@@ -99,7 +99,7 @@ public sealed class HtmlReport(string title)
         body { font: 15px/1.5 system-ui, sans-serif; max-width: 760px; margin: 2rem auto; padding: 0 1rem; color: #1f2328; }
         table { border-collapse: collapse; } th, td { border: 1px solid #d0d7de; padding: .3rem .7rem; text-align: right; }
         th:first-child, td:first-child { text-align: left; }
-        svg { width: 100%; font-size: 11px; fill: #57606a; } .grid { stroke: #eaeef2; } figure { margin: 1rem 0; }
+        svg { width: 100%; font-size: 11px; fill: #57606a; } .grid { stroke: #eaeef2; } figure { margin: 1rem 0; } figcaption span { white-space: nowrap; }
         details { margin: .3rem 0; border-left: 4px solid #1a7f37; padding-left: .6rem; } details.wrong { border-color: #d1242f; }
         pre { white-space: pre-wrap; background: #f6f8fa; padding: .6rem; }
         </style></head><body>

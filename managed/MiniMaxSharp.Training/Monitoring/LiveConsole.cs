@@ -30,9 +30,9 @@ public sealed class LiveConsole(TextWriter output, int? width)
     private string _phase = "";
     private int _rows;
 
-    /// <summary>For this process's standard output.</summary>
+    /// <summary>For this process's standard output. A terminal that does not know its width is taken for a pipe.</summary>
     /// <param name="plain">Plain lines even on a terminal.</param>
-    public static LiveConsole Open(bool plain = false) => new(Console.Out, plain || Console.IsOutputRedirected ? null : Console.WindowWidth);
+    public static LiveConsole Open(bool plain = false) => new(Console.Out, plain || Console.IsOutputRedirected || Console.WindowWidth == 0 ? null : Console.WindowWidth);
 
     /// <summary>Writes a line that stays.</summary>
     public void Say(string line)

@@ -94,10 +94,10 @@ public sealed record TrainingMetrics(ImmutableArray<(string Name, double Value)>
     private static double Rate(IEnumerable<TaskOutcome> outcomes) => outcomes.Average(o => o.Passed ? 1.0 : 0.0);
 
     private static IEnumerable<(string Name, double Value)> Parts(IReadOnlyList<Rollout> rollouts) =>
-        from part in rollouts.SelectMany(r => r.Reward.Parts ?? new Dictionary<string, double>())
-        group part.Value by part.Key into values
-        orderby values.Key
-        select ($"rewards/{values.Key}/mean", values.Average());
+        rollouts.SelectMany(r => r.Reward.Parts ?? new Dictionary<string, double>())
+            .GroupBy(part => part.Key, part => part.Value)
+            .OrderBy(part => part.Key, StringComparer.Ordinal)
+            .Select(part => ($"rewards/{part.Key}/mean", part.Average()));
 
     private static (string Name, double Value)[] Lengths(IReadOnlyList<Rollout> rollouts)
     {
