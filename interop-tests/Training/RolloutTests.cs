@@ -26,7 +26,7 @@ public sealed class RolloutTests
         RolloutPlan Plan(int step, ulong seed)
         {
             planned.Add((step, run!.Step));
-            return new RolloutPlan(_ => [new RolloutPrompt(TinyModels.Ids(step, 5))], new Spy(SevenSource(), p => used.Add(Weights(p))), seed);
+            return new RolloutPlan(_ => [new RolloutPrompt(TinyModels.Ids(step, 5))], new Spy(Source(), p => used.Add(Weights(p))), seed);
         }
 
         var before = new List<float[]>();
@@ -79,10 +79,10 @@ public sealed class RolloutTests
         using Device device = Device.Open(on);
         using MiniMaxForCausalLM one = Model(device), other = Model(device);
         using AdamW ofOne = new(one.Parameters), ofOther = new(other.Parameters);
-        var trainer = new PolicyTrainer(one, ofOne, _ => "", new ShareOfSeven(), ReinforcementJob.Options);
+        var trainer = new PolicyTrainer(one, ofOne, _ => "", new ReinforcementJob.ShareOfFifth(0), ReinforcementJob.Options);
         await using var run = new ReinforcementRun(
             new PolicyTrainer(other, ofOther, ReinforcementJob.Options),
-            (_, seed) => new RolloutPlan(Prompts, SevenSource(), seed),
+            (_, seed) => new RolloutPlan(Prompts, Source(), seed),
             new ReinforcementRunOptions { Seed = 3 });
         for (int step = 0; step < 3; step++)
         {
@@ -125,7 +125,7 @@ public sealed class RolloutTests
             new PolicyTrainer(model, optimizer, ReinforcementJob.Options),
             (step, seed) => new RolloutPlan(
                 _ => [new RolloutPrompt(TinyModels.Ids(step, 5))],
-                new Spy(SevenSource(), _ => { if (step == 2) { throw new TimeoutException("the judge"); } }),
+                new Spy(Source(), _ => { if (step == 2) { throw new TimeoutException("the judge"); } }),
                 seed),
             new ReinforcementRunOptions { Staleness = 1 });
         await run.StepAsync();
@@ -148,7 +148,7 @@ public sealed class RolloutTests
             using var optimizer = new AdamW(model.Parameters);
             await using var run = new ReinforcementRun(
                 new PolicyTrainer(model, optimizer, ReinforcementJob.Options),
-                (step, seed) => new RolloutPlan(_ => [new RolloutPrompt(TinyModels.Ids(step, 5))], SevenSource(), seed),
+                (step, seed) => new RolloutPlan(_ => [new RolloutPrompt(TinyModels.Ids(step, 5))], Source(), seed),
                 new ReinforcementRunOptions { Staleness = staleness });
             for (int step = 0; step < 4; step++)
             {
@@ -169,7 +169,7 @@ public sealed class RolloutTests
 
     private static float[] Weights(MiniMaxForCausalLM model) => [.. model.Parameters.SelectMany(p => p.Value.ToFloats())];
 
-    private static SingleTurn SevenSource() => new(_ => "", new ShareOfSeven(), ReinforcementJob.Options.Generation, ReinforcementJob.Options.GroupSize);
+    private static SingleTurn Source() => new(_ => "", new ReinforcementJob.ShareOfFifth(0), ReinforcementJob.Options.Generation, ReinforcementJob.Options.GroupSize);
 
     private sealed class Spy(IResponseSource source, Action<MiniMaxForCausalLM> look) : IResponseSource
     {
@@ -179,13 +179,5 @@ public sealed class RolloutTests
             look(policy);
             return source.RespondAsync(policy, prompts, seed, cancellation);
         }
-    }
-
-    private sealed class ShareOfSeven : IRewardFunction
-    {
-        public string Name => "seven";
-
-        public ValueTask<IReadOnlyList<RewardResult>> ScoreAsync(IReadOnlyList<Response> responses, CancellationToken cancellation) => new(
-            [.. responses.Select(r => new RewardResult(r.Completion.Tokens.Count(t => t == 7) / (double)r.Completion.Tokens.Length))]);
     }
 }
