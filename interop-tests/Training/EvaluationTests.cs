@@ -65,7 +65,7 @@ public sealed class EvaluationTests
         using Device device = Device.Cpu();
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config() with { InitializerRange = 0.05 }, device, 1);
         using var optimizer = new AdamW(model.Parameters);
-        var evaluation = new Evaluation([new EvaluationItem("seven", new RolloutPrompt(TinyModels.Ids(9, 5)))], Source(Evaluation.Sampling(ReinforcementJob.Options.Generation)), [1, 4], seed: 2) { PassMark = 0.1 };
+        var evaluation = new Evaluation([new EvaluationItem("fifths", new RolloutPrompt(TinyModels.Ids(9, 5)))], Source(Evaluation.Sampling(ReinforcementJob.Options.Generation)), [1, 4], seed: 2) { PassMark = 0.1 };
         await using var run = new ReinforcementRun(
             new PolicyTrainer(model, optimizer, ReinforcementJob.Options),
             (step, seed) => new RolloutPlan(_ => [new RolloutPrompt(TinyModels.Ids(step, 5))], Source(ReinforcementJob.Options.Generation), seed),
@@ -84,7 +84,7 @@ public sealed class EvaluationTests
 
         static int[] Tokens(EvaluationResult result) => [.. result.Responses.SelectMany(r => r).SelectMany(r => r.Response.Completion.Tokens)];
 
-        static SingleTurn Source(GenerationOptions generation) => new(_ => "", new Sevens(), generation, 4);
+        static SingleTurn Source(GenerationOptions generation) => new(_ => "", new ReinforcementJob.ShareOfFifth(0), generation, 4);
     }
 
     private static BigInteger Choose(int n, int k) =>
@@ -99,13 +99,5 @@ public sealed class EvaluationTests
                 .. prompts.Select(p => Enumerable.Range(0, samples).Select(i => new ScoredResponse(
                     new Response(p, "", new Completion([1], [0], FinishReason.Stop)), new RewardResult(i < (int)p.Data! ? 1 : null))).ToArray()),
             ]);
-    }
-
-    private sealed class Sevens : IRewardFunction
-    {
-        public string Name => "sevens";
-
-        public ValueTask<IReadOnlyList<RewardResult>> ScoreAsync(IReadOnlyList<Response> responses, CancellationToken cancellation) => new(
-            [.. responses.Select(r => new RewardResult(r.Completion.Tokens.Count(t => t == 7) / (double)r.Completion.Tokens.Length))]);
     }
 }

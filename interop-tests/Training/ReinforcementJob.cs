@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using MiniMaxSharp.Generation;
 using MiniMaxSharp.Models;
+using MiniMaxSharp.Tasks;
 using MiniMaxSharp.Tests.Support;
 using MiniMaxSharp.Tokenization;
 using MiniMaxSharp.Training;
@@ -10,12 +11,13 @@ namespace MiniMaxSharp.Tests.Training;
 
 /// <summary>
 /// A small run with all that a large one has to remember: the tests make it in this process, and <see cref="Main"/> as one that may be
-/// killed. Its reward is the share of a token that moves on when the model has found it.
+/// killed. Its goal moves on when the model has found it.
 /// </summary>
 internal sealed class ReinforcementJob : IAsyncDisposable
 {
     private const int SaveEvery = 2;
     private static readonly Tokenizer s_tokenizer = BpeTrainer.Train(["a b c"], new BpeTrainerOptions { VocabularySize = 300 });
+    private static readonly TaskInstance s_instance = TaskRegistry.Get("sudoku").Generate(1, 1, PromptStyle.Compact, Split.Train);
     private readonly string _directory;
     private readonly Device _device;
     private readonly MiniMaxForCausalLM _model;
@@ -24,7 +26,7 @@ internal sealed class ReinforcementJob : IAsyncDisposable
     private readonly Log _log;
     private readonly ReinforcementRun _run;
 
-    public ReinforcementJob(string directory, int staleness, Func<int, int>? delay = null, ulong seed = 5, params IReadOnlyList<ICheckpointedState> more)
+    public ReinforcementJob(string directory, int staleness, Func<int, int>? delay = null, ulong seed = 5, object? data = null, params IReadOnlyList<ICheckpointedState> more)
     {
         _directory = directory;
         Directory.CreateDirectory(directory);
@@ -39,7 +41,7 @@ internal sealed class ReinforcementJob : IAsyncDisposable
         {
             _run = new ReinforcementRun(
                 new PolicyTrainer(_model, _optimizer, Options),
-                (step, runSeed) => Plan(step, runSeed, delay),
+                (step, stepSeed) => Plan(stepSeed, data, delay?.Invoke(step) ?? 0),
                 new ReinforcementRunOptions { Staleness = staleness, Seed = seed },
                 [_goal, _log, .. more]);
             if (resumed)
@@ -81,6 +83,7 @@ internal sealed class ReinforcementJob : IAsyncDisposable
         while (_run.Step < steps)
         {
             ReinforcementStep step = await _run.StepAsync();
+            Assert.True(step.Training.Updates > 0);
             _goal.Update(step.Training.Reward);
             _log.Write(step);
             each?.Invoke(step);
@@ -109,14 +112,15 @@ internal sealed class ReinforcementJob : IAsyncDisposable
         _device.Dispose();
     }
 
-    private RolloutPlan Plan(int step, ulong seed, Func<int, int>? delay)
+    private RolloutPlan Plan(ulong seed, object? data, int delay)
     {
         var random = new SplitMix64(seed);
-        RolloutPrompt[] prompts = [.. Enumerable.Range(0, 2).Select(_ => new RolloutPrompt(TinyModels.Ids(random.Below(1000), 5)))];
-        return new RolloutPlan(_ => prompts, new SingleTurn(_ => "", new ShareOf(_goal.Token, delay?.Invoke(step) ?? 0), Options.Generation, Options.GroupSize), seed);
+        RolloutPrompt[] prompts = [.. Enumerable.Range(0, 2).Select(_ => new RolloutPrompt(TinyModels.Ids(random.Below(1000), 5), data ?? s_instance))];
+        return new RolloutPlan(_ => prompts, new SingleTurn(_ => "text", new ShareOfFifth(_goal.Fifth, delay), Options.Generation, Options.GroupSize), seed);
     }
 
-    private sealed class ShareOf(int token, int delay) : IRewardFunction
+    /// <summary>The share of tokens that are so much more than a multiple of five.</summary>
+    public sealed class ShareOfFifth(int fifth, int delay = 0) : IRewardFunction
     {
         public string Name => "share";
 
@@ -127,7 +131,7 @@ internal sealed class ReinforcementJob : IAsyncDisposable
             [
                 .. responses.Select(r =>
                 {
-                    double share = r.Completion.Tokens.Count(t => t == token) / (double)r.Completion.Tokens.Length;
+                    double share = r.Completion.Tokens.Count(t => t % 5 == fifth) / (double)r.Completion.Tokens.Length;
                     return new RewardResult(share, new Dictionary<string, double> { ["share"] = share, ["none"] = double.NaN });
                 }),
             ];
@@ -139,13 +143,13 @@ internal sealed class ReinforcementJob : IAsyncDisposable
     {
         public string Name => "goal";
 
-        public int Token { get; private set; } = 7;
+        public int Fifth { get; private set; }
 
-        public void Update(double reward) => Token += reward > 0.03 ? 1 : 0;
+        public void Update(double reward) => Fifth = reward > 0.25 ? (Fifth + 1) % 5 : Fifth;
 
-        public JsonNode Save() => Token;
+        public JsonNode Save() => Fifth;
 
-        public void Load(JsonNode state) => Token = (int)state;
+        public void Load(JsonNode state) => Fifth = (int)state;
     }
 
     /// <summary>A log without times, cut to what the checkpoint saw.</summary>

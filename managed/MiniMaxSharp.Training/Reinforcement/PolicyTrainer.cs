@@ -125,7 +125,7 @@ public sealed class PolicyTrainer
             GradientNorm = totals.GradientNorm / Math.Max(totals.Updates, 1),
             LearningRate = rate,
             Updates = totals.Updates,
-            GeneratedTokens = rollouts.Sum(r => r.Response.Completion.Tokens.Length),
+            GeneratedTokens = rollouts.Sum(r => r.Sequence.ScoredTokens),
             TrainedTokens = totals.Tokens,
             GenerationSeconds = batch.Seconds,
             TrainingSeconds = time.Elapsed.TotalSeconds,

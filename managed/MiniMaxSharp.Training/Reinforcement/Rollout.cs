@@ -8,15 +8,27 @@ namespace MiniMaxSharp.Training;
 public sealed record Rollout(int Group, Response Response, RewardResult Reward, double Advantage)
 {
     /// <summary>Prompt and response for the trainer; tokens that were put in from outside are not scored.</summary>
-    public TrainingSequence Sequence { get; } = new(
-        [.. Response.Prompt.Tokens, .. Response.Completion.Tokens],
-        [.. Response.Prompt.Tokens.Select(_ => false), .. Response.Completion.Tokens.Select((_, i) => !Response.Completion.Injected.Contains(i))])
+    public TrainingSequence Sequence { get; } = new([.. Response.Prompt.Tokens, .. Response.Completion.Tokens], Scored(Response))
     {
         Experts = Response.Completion.Experts,
     };
 
     /// <summary>What the sampler gave the scored tokens, in order: log π_old.</summary>
-    public IEnumerable<float> OldLogProbabilities => Response.Completion.LogProbabilities.Where((_, i) => !Response.Completion.Injected.Contains(i));
+    public IEnumerable<float> OldLogProbabilities =>
+        Response.Completion.LogProbabilities.Where((_, i) => Sequence.Scored[Response.Prompt.Tokens.Length + i]);
+
+    private static bool[] Scored(Response response)
+    {
+        int prompt = response.Prompt.Tokens.Length;
+        var scored = new bool[prompt + response.Completion.Tokens.Length];
+        scored.AsSpan(prompt).Fill(true);
+        foreach (int i in response.Completion.Injected)
+        {
+            scored[prompt + i] = false;
+        }
+
+        return scored;
+    }
 }
 
 /// <summary>What one step samples.</summary>

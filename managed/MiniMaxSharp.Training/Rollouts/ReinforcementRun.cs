@@ -49,8 +49,8 @@ public sealed record ReinforcementStep(int Number, PolicyStep Training, Evaluati
 /// <remarks>
 /// <para>With staleness 0 the sampler reads the trainer's own tensors. With s ≥ 1 it reads one of s sets of its own, each on a device
 /// context of its own, because a context serves one thread at a time. Step t hands its weights over by one copy in the device's memory into
-/// the set that rollout t was sampled from: that rollout has been taken from the queue, so nobody reads the set. Nothing goes through
-/// files or serialisation.</para>
+/// the set that rollout t was sampled from: that rollout is there, so nobody reads the set. Nothing goes through files or
+/// serialisation.</para>
 /// <para>A copy it is, and not an exchange of two sets, because the optimiser updates single-precision weights in place, being the master
 /// weights as well, and leaves those without a gradient alone: an exchange would have to copy them all the same. It costs one pass over the
 /// weights a step, where every update makes about ten.</para>
@@ -109,6 +109,7 @@ public sealed class ReinforcementRun : IAsyncDisposable
     {
         RolloutBatch batch = await NextRolloutsAsync(cancellation).ConfigureAwait(false);
         PolicyStep training = _trainer.Train(batch, Step, Seed(Step));
+        _ = _queue.TryDequeue(out _);
         Step++;
         EvaluationResult? evaluation = _options.Evaluation is { } asked && Step % _options.EvaluateEvery == 0
             ? await asked.RunAsync(_trainer.Model, CancellationToken.None).ConfigureAwait(false)
@@ -214,9 +215,9 @@ public sealed class ReinforcementRun : IAsyncDisposable
             }
         }
 
+        // They stay in the queue until they have been trained on.
         RolloutBatch batch = await _queue.Peek().WaitAsync(cancellation).ConfigureAwait(false);
-        _ = _queue.Dequeue();
-        if (_queue.Count < _options.Staleness)
+        if (_queue.Count == _options.Staleness)
         {
             Enqueue(Step + _options.Staleness, HandOver());
         }

@@ -179,7 +179,7 @@ public sealed record Completion(int[] Tokens, float[] LogProbabilities, FinishRe
     /// <summary>The answer without the stop token, stop string and special tokens; empty without a tokenizer.</summary>
     public string Text { get; init; } = "";
 
-    /// <summary>Positions in <see cref="Tokens"/> that a <see cref="ThinkingBudget"/> put in.</summary>
+    /// <summary>Positions in <see cref="Tokens"/> that were put in from outside: by a <see cref="ThinkingBudget"/>, or by what the model acts on.</summary>
     public IReadOnlyList<int> Injected { get; init; } = [];
 
     /// <summary>
