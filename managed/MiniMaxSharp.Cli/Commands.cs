@@ -129,7 +129,7 @@ internal static class Commands
         foreach ((string name, string description) in new[]
         {
             ("sft", """
-                Supervised fine-tuning on lines of {"prompt", "completion"}.
+                Supervised fine-tuning on lines of {"messages"}, {"prompt", "completion"} or {"text"}.
 
                 Settings: model, output, data; steps (100), learning_rate (1e-4), batch (16), seed (0),
                 device ("cpu"; "cuda", "cuda:1", "auto").

@@ -11,7 +11,7 @@ namespace MiniMaxSharp.Cli;
 
 /// <summary>
 /// Settings of minimax train. <c>model</c>: folder with checkpoint and tokenizer; <c>output</c>: where the result goes;
-/// <c>steps</c>, <c>learning_rate</c>, <c>seed</c>, <c>device</c> by its name. For sft: <c>data</c>, lines of {"prompt", "completion"}, and <c>batch</c>
+/// <c>steps</c>, <c>learning_rate</c>, <c>seed</c>, <c>device</c> by its name. For sft: <c>data</c>, see <see cref="TrainingData"/>, and <c>batch</c>
 /// sequences a step. For cispo: <c>tasks</c> by name, <c>difficulty</c>, <c>prompts</c> a step, <c>group_size</c>,
 /// <c>max_new_tokens</c>, <c>max_importance_weight</c>. What is left out has the value below; the properties have setters because
 /// source-generated reading would lose the values of init-only ones.
@@ -75,12 +75,8 @@ internal sealed record TrainSettings
     }
 }
 
-/// <summary>A line of the data of supervised fine-tuning.</summary>
-internal sealed record TrainLine(string Prompt, string Completion);
-
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 [JsonSerializable(typeof(TrainSettings))]
-[JsonSerializable(typeof(TrainLine))]
 internal sealed partial class TrainJson : JsonSerializerContext
 {
     /// <summary>What is wrong, without the place that the reader adds: it counts lines from 0.</summary>
@@ -97,7 +93,8 @@ internal static class TrainCommand
         using Device device = open(settings.Device);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
         Tokenizer tokenizer = Tokenizer.Load(settings.Model);
-        List<TrainingSequence> data = Read(settings.Data ?? throw new ArgumentException($"{config}: 'data' is missing."), tokenizer);
+        IReadOnlyList<TrainingSequence> data = TrainingData.Encode(
+            TrainingData.Read(settings.Data ?? throw new ArgumentException($"{config}: 'data' is missing.")), tokenizer, (int)Math.Min(model.Config.MaxPositionEmbeddings, int.MaxValue));
         using var optimizer = new AdamW(model.Parameters);
         var trainer = new SupervisedTrainer(
             model, optimizer, new SupervisedOptions { LearningRate = new LearningRateSchedule(settings.LearningRate, settings.Steps) { WarmupSteps = Math.Min(20, settings.Steps) } });
@@ -152,29 +149,6 @@ internal static class TrainCommand
 
     private static int[] Encode(string prompt, Tokenizer tokenizer) =>
         tokenizer.Encode((tokenizer.ChatTemplate ?? ChatTemplate.MiniMaxM1).Render([new ChatMessage("user", prompt)], addGenerationPrompt: true));
-
-    private static List<TrainingSequence> Read(string path, Tokenizer tokenizer)
-    {
-        var sequences = new List<TrainingSequence>();
-        int number = 0;
-        foreach (string text in File.ReadLines(path))
-        {
-            number++;
-            try
-            {
-                TrainLine line = JsonSerializer.Deserialize(text, TrainJson.Default.TrainLine) ?? throw new JsonException("the line is null");
-                int[] prompt = Encode(line.Prompt ?? throw new JsonException("'prompt' is missing"), tokenizer);
-                int[] completion = tokenizer.Encode((line.Completion ?? throw new JsonException("'completion' is missing")) + ChatTemplate.EndOfSentence);
-                sequences.Add(new TrainingSequence([.. prompt, .. completion], prompt.Length));
-            }
-            catch (JsonException error)
-            {
-                throw new InvalidDataException($"{path}, line {number}: {TrainJson.Reason(error)}");
-            }
-        }
-
-        return sequences.Count > 0 ? sequences : throw new InvalidDataException($"{path} has no lines.");
-    }
 
     private static void Save(string directory, MiniMaxForCausalLM model, Tokenizer tokenizer) => AtomicDirectory.Replace(directory, target =>
     {

@@ -85,10 +85,11 @@ public sealed class LoraAdapter : IDisposable
     }
 
     /// <summary>The numbers as they are now.</summary>
-    public LoraWeights Weights() => new(_rank, _alpha, _additions.SelectMany(a => a.Base.Tensors()
-        .Zip(a.Addition.A.Tensors().Select(t => Shaped(t.Value)), (t, A) => (t.Name, A))
-        .Zip(a.Addition.B.Tensors().Select(t => Shaped(t.Value)), (t, B) => KeyValuePair.Create(
-            Module(t.Name), new LoraModule(t.A.Values, B.Values, t.A.Columns, B.Rows)))));
+    public LoraWeights Weights() => new(_rank, _alpha, _additions.SelectMany(addition => addition.Addition.A.Tensors().Zip(
+        addition.Addition.B.Tensors(),
+        (a, b) => KeyValuePair.Create(
+            a.Name[..^LoraWeights.SuffixA.Length],
+            new LoraModule(a.Value.ToFloats(), b.Value.ToFloats(), (int)a.Value.Shape[1], (int)b.Value.Shape[0])))));
 
     /// <summary>
     /// Works the adapter into the model's weights, W + α/r · B A in single precision and rounded once, and takes it off. The model then
@@ -125,8 +126,6 @@ public sealed class LoraAdapter : IDisposable
 
     private static string Module(string parameter) => parameter[..^".weight".Length];
 
-    private static (float[] Values, int Rows, int Columns) Shaped(Tensor tensor) => (tensor.ToFloats(), (int)tensor.Shape[0], (int)tensor.Shape[1]);
-
     private void Add(LoraWeights weights)
     {
         var left = weights.Modules.Keys.ToHashSet(StringComparer.Ordinal);
@@ -141,8 +140,8 @@ public sealed class LoraAdapter : IDisposable
             RequireFit(parameter, modules, weights);
             left.ExceptWith(modules);
             _additions.Add((parameter, new LowRank(
-                Create(parameter, modules, "lora_A", [.. modules.SelectMany(m => weights.Modules[m].A)], weights.Rank, parameter.Value.Shape[^1]),
-                Create(parameter, modules, "lora_B", [.. modules.SelectMany(m => weights.Modules[m].B)], parameter.Value.Shape[^2], weights.Rank),
+                Create(parameter, modules, LoraWeights.SuffixA, [.. modules.SelectMany(m => weights.Modules[m].A)], weights.Rank, parameter.Value.Shape[^1]),
+                Create(parameter, modules, LoraWeights.SuffixB, [.. modules.SelectMany(m => weights.Modules[m].B)], parameter.Value.Shape[^2], weights.Rank),
                 weights.Scale)));
         }
 
@@ -170,9 +169,9 @@ public sealed class LoraAdapter : IDisposable
     }
 
     // One tensor for a plain weight, a stack for stacked ones, under PEFT's names.
-    private Parameter Create(Parameter weight, string[] modules, string factor, float[] values, long rows, long columns)
+    private Parameter Create(Parameter weight, string[] modules, string suffix, float[] values, long rows, long columns)
     {
-        string[] names = [.. modules.Select(m => $"{m}.{factor}.weight")];
+        string[] names = [.. modules.Select(m => m + suffix)];
         return weight.Value.Shape.Length == 2
             ? new Parameter(Tensor.From<float>(_model.Device, values, rows, columns), names[0])
             : new Parameter(Tensor.From<float>(_model.Device, values, modules.Length, rows, columns), names);

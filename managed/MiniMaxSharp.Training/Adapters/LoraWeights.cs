@@ -19,8 +19,9 @@ public sealed record LoraModule(float[] A, float[] B, int Inputs, int Outputs);
 /// </summary>
 public sealed class LoraWeights
 {
+    internal const string SuffixA = ".lora_A.weight", SuffixB = ".lora_B.weight";
     private const string ConfigFile = "adapter_config.json", WeightsFile = "adapter_model.safetensors";
-    private const string Prefix = "base_model.model.", SuffixA = ".lora_A.weight", SuffixB = ".lora_B.weight";
+    private const string Prefix = "base_model.model.";
 
     // What would change the meaning of the numbers, and the only value that is understood.
     private static readonly (string Key, string Value)[] s_required =
@@ -75,13 +76,16 @@ public sealed class LoraWeights
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Rank, 1, nameof(options));
-        ILookup<string, (string Module, long[] Shape)> maps = config.Parameters()
-            .Where(p => p.Shape.Count == 2 && p.Name != "model.embed_tokens.weight")
-            .Select(p => (Module: p.Name[..^".weight".Length], Shape: p.Shape.ToArray()))
-            .ToLookup(map => Leaf(map.Module), StringComparer.Ordinal);
-        RequireTargets(options.TargetModules, [.. maps.Select(group => group.Key)]);
-        return new LoraWeights(options.Rank, options.Alpha, maps.Where(group => options.TargetModules.Contains(group.Key)).SelectMany(group => group)
-            .Select(map => KeyValuePair.Create(map.Module, New(map.Module, checked((int)map.Shape[0]), checked((int)map.Shape[1]), options))));
+        (string Module, int Outputs, int Inputs)[] maps =
+        [
+            .. config.Parameters()
+                .Where(p => p.Shape.Count == 2 && p.Name != "model.embed_tokens.weight")
+                .Select(p => (p.Name[..^".weight".Length], checked((int)p.Shape[0]), checked((int)p.Shape[1]))),
+        ];
+        RequireTargets(options.TargetModules, [.. maps.Select(map => Leaf(map.Module)).Distinct(StringComparer.Ordinal)]);
+        return new LoraWeights(options.Rank, options.Alpha, maps
+            .Where(map => options.TargetModules.Contains(Leaf(map.Module)))
+            .Select(map => KeyValuePair.Create(map.Module, New(map.Module, map.Outputs, map.Inputs, options))));
     }
 
     /// <summary>Reads <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> in PEFT's layout.</summary>
@@ -182,9 +186,10 @@ public sealed class LoraWeights
         JsonElement config = JsonFile.ReadObject(file);
         foreach ((string key, string value) in s_required)
         {
-            if (config.TryGetProperty(key, out JsonElement given) ? given.ValueKind != JsonValueKind.Null && given.GetRawText() is var text && text.Replace(" ", "") != value : key == "peft_type")
+            string? given = config.TryGetProperty(key, out JsonElement property) && property.ValueKind != JsonValueKind.Null ? property.GetRawText() : null;
+            if (given is null ? key == "peft_type" : given != value)
             {
-                throw new CheckpointFormatException($"{file}: '{key}' must be {value}{(given.ValueKind == JsonValueKind.Undefined ? "" : $", not {given.GetRawText()}")}.");
+                throw new CheckpointFormatException($"{file}: '{key}' must be {value}{(given is null ? "" : $", not {given}")}.");
             }
         }
 

@@ -27,17 +27,21 @@ public static class Batches
     }
 
     /// <summary>Cuts a batch, in its order, into as few parts as the number of tokens allows.</summary>
-    internal static IEnumerable<TrainingSequence[]> Split(IReadOnlyList<TrainingSequence> sequences, int tokens)
+    internal static IEnumerable<TrainingSequence[]> Split(IReadOnlyList<TrainingSequence> sequences, int tokens) =>
+        Split(sequences, sequence => sequence.Tokens.Length, tokens);
+
+    /// <summary>The same for items of any kind.</summary>
+    internal static IEnumerable<T[]> Split<T>(IReadOnlyList<T> items, Func<T, int> length, int tokens)
     {
-        for (int start = 0; start < sequences.Count;)
+        for (int start = 0; start < items.Count;)
         {
             int end = start, count = 0;
-            while (end < sequences.Count && (count == 0 || count + sequences[end].Tokens.Length <= tokens))
+            while (end < items.Count && (count == 0 || count + length(items[end]) <= tokens))
             {
-                count += sequences[end++].Tokens.Length;
+                count += length(items[end++]);
             }
 
-            yield return [.. sequences.Skip(start).Take(end - start)];
+            yield return [.. items.Skip(start).Take(end - start)];
             start = end;
         }
     }

@@ -35,7 +35,7 @@ public static class TrainingData
         }
     }
 
-    private static ChatMessage[] Messages(JsonElement messages) =>
+    internal static ChatMessage[] Messages(JsonElement messages) =>
         [.. JsonLines.Expect(messages, JsonValueKind.Array, "'messages'").EnumerateArray().Select(Message)];
 
     private static JsonElement[] Tools(JsonElement line) => JsonLines.TryGet(line, "tools") is { } tools
