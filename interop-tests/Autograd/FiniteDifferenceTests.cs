@@ -119,6 +119,11 @@ public sealed class FiniteDifferenceTests
 
     [Theory]
     [Devices]
+    public void Routing_weights_of_replayed_experts(string on) => FiniteDifferences.Check(on, g =>
+        [MixtureOfExperts.Route(g.Input(RouterLogits(), 6, 5), 2, Tensor.From<int>(g.Device, [0, 1, 4, 2, 3, 0, 1, 4, 2, 3, 4, 0], 6, 2)).Weight]);
+
+    [Theory]
+    [Devices]
     public void Experts_by_input_routing_weights_and_every_matrix(string on) => FiniteDifferences.Check(on, g =>
     {
         Routing routing = MixtureOfExperts.Route(Tensor.From<float>(g.Device, RouterLogits(), 6, 5), 2) with { Weight = g.Input(6, 2) };
@@ -199,6 +204,8 @@ public sealed class FiniteDifferenceTests
         ["cispo with a reference"] = PolicyObjective.Cispo(1.25f) with { KlWeight = 0.5f },
         ["grpo"] = PolicyObjective.Grpo(),
         ["grpo with a reference"] = PolicyObjective.Grpo(0.2f, 0.5f),
+        ["grpo with a reference by k1"] = PolicyObjective.Grpo(0.2f, 0.5f) with { KlEstimator = KlEstimator.K1 },
+        ["grpo with a reference by k2"] = PolicyObjective.Grpo(0.2f, 0.5f) with { KlEstimator = KlEstimator.K2 },
         ["dapo"] = PolicyObjective.Dapo(),
     };
 

@@ -21,7 +21,8 @@ public static class TrainingCheckpoint
     /// <param name="optimizer">Moments, master weights and count of updates.</param>
     /// <param name="tokenizer">Written beside the model.</param>
     /// <param name="state">Whatever else the caller must remember, as JSON.</param>
-    public static void Save(string directory, MiniMaxForCausalLM model, AdamW optimizer, Tokenizer tokenizer, string state)
+    /// <param name="valueHead">PPO's, read again by <see cref="ValueHead.Load"/>.</param>
+    public static void Save(string directory, MiniMaxForCausalLM model, AdamW optimizer, Tokenizer tokenizer, string state, ValueHead? valueHead = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
@@ -30,6 +31,7 @@ public static class TrainingCheckpoint
         {
             model.Save(target);
             tokenizer.Save(target);
+            valueHead?.Save(target);
             using Tensor steps = Tensor.From<long>(model.Device, [optimizer.Steps], 1);
             SafetensorsWriter.Write(Path.Combine(target, OptimizerFile), [(StepsName, steps), .. optimizer.State()]);
             File.WriteAllText(Path.Combine(target, StateFile), state);

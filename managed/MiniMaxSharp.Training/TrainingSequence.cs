@@ -1,3 +1,6 @@
+using MiniMaxSharp.Generation;
+using MiniMaxSharp.Layers;
+using MiniMaxSharp.Models;
 using MiniMaxSharp.Native;
 
 namespace MiniMaxSharp.Training;
@@ -39,6 +42,12 @@ public sealed record TrainingSequence
 
     /// <summary>How many are scored.</summary>
     public int ScoredTokens { get; }
+
+    /// <summary>
+    /// Experts that all tokens but the last go to in reinforcement learning, [tokens − 1, layers, experts per token] as in <see cref="Completion.Experts"/>; null: the
+    /// routers choose.
+    /// </summary>
+    public ushort[]? Experts { get; init; }
 }
 
 /// <summary>
@@ -47,8 +56,14 @@ public sealed record TrainingSequence
 /// </summary>
 internal sealed class ScoringBatch : IDisposable
 {
-    private ScoringBatch(PackedBatch batch, Tensor targets, int[] rows)
+    private readonly int[] _scoredTokens;
+
+    private readonly ushort[]? _experts;
+
+    private ScoringBatch(PackedBatch batch, Tensor targets, int[] rows, int[] scoredTokens, ushort[]? experts)
     {
+        _experts = experts;
+        _scoredTokens = scoredTokens;
         Batch = batch;
         Targets = targets;
         ScoredRows = rows;
@@ -85,7 +100,47 @@ internal sealed class ScoringBatch : IDisposable
         return new ScoringBatch(
             PackedBatch.Create(device, inputs),
             Tensor.From<int>(device, targets.ToArray(), targets.Count),
-            [.. rows]);
+            [.. rows],
+            [.. sequences.Select(s => s.ScoredTokens)],
+            Experts(sequences));
+    }
+
+    /// <summary>A pass over the batch, through the experts that the sequences name.</summary>
+    /// <exception cref="ArgumentException">They do not fit the model.</exception>
+    public ForwardPass Pass(MiniMaxForCausalLM model)
+    {
+        ForwardPass pass = model.Pass(Batch);
+        if (_experts is null)
+        {
+            return pass;
+        }
+
+        int rows = (int)Targets.Count, layers = model.Config.NumHiddenLayers, topK = model.Config.NumExpertsPerTok;
+        if (_experts.Length != rows * layers * topK)
+        {
+            throw new ArgumentException($"{_experts.Length} expert choices do not fit {rows} tokens × {layers} layers × {topK} experts.");
+        }
+
+        return pass with { Replay = [.. Enumerable.Range(0, layers).Select(Layer)] };
+
+        Tensor Layer(int layer)
+        {
+            var choices = new int[rows * topK];
+            for (int i = 0; i < choices.Length; i++)
+            {
+                choices[i] = _experts[(i / topK * layers + layer) * topK + i % topK];
+            }
+
+            return Tensor.From<int>(model.Device, choices, rows, topK);
+        }
+    }
+
+    private static ushort[]? Experts(IReadOnlyList<TrainingSequence> sequences)
+    {
+        int named = sequences.Count(s => s.Experts is not null);
+        return named == 0 ? null
+            : named == sequences.Count ? [.. sequences.SelectMany(s => s.Experts!)]
+            : throw new ArgumentException($"{named} of {sequences.Count} sequences name their experts; all or none should.");
     }
 
     /// <summary>Spreads values of scored tokens over all rows, 0 elsewhere; float [rows].</summary>
@@ -105,6 +160,17 @@ internal sealed class ScoringBatch : IDisposable
     {
         float[] all = values.ToFloats();
         return Array.ConvertAll(ScoredRows, row => all[row]);
+    }
+
+    /// <summary>Cuts values of the scored tokens into those of each sequence.</summary>
+    public IEnumerable<float[]> BySequence(float[] values)
+    {
+        int start = 0;
+        foreach (int count in _scoredTokens)
+        {
+            yield return values[start..(start + count)];
+            start += count;
+        }
     }
 
     public void Dispose()

@@ -16,6 +16,8 @@ internal static unsafe class PolicyLoss
         ReadOnlySpan<float> referenceLogp = default)
     {
         long n = logp.Length;
+        // k3 is the kernel's own; the others are added to what it gives.
+        bool kernelKl = objective.KlEstimator == KlEstimator.K3;
         using TensorScope scope = device.Scope();
         Tensor loss = Tensor.Empty(device, ElementType.Float32, 1);
         Tensor gradient = Tensor.Empty(device, ElementType.Float32, n);
@@ -38,10 +40,35 @@ internal static unsafe class PolicyLoss
             WeightMax = objective.MaxWeight,
             MaskLow = objective.MaskLow,
             MaskHigh = objective.MaskHigh,
-            KlBeta = objective.KlWeight,
+            KlBeta = kernelKl ? objective.KlWeight : 0,
             ObjectiveKind = objective.ReportsClippedSurrogate ? Native.PolicyObjective.ClippedSurrogate : Native.PolicyObjective.WeightedLogp,
         };
         NativeStatus.Check(NativeMethods.PolicyLossForward(device.Handle, &p));
-        return (loss.Item(), gradient.ToArray<float>(), ratio.ToArray<float>(), value.ToArray<float>());
+        double total = loss.Item();
+        float[] slopes = gradient.ToArray<float>(), values = value.ToArray<float>();
+        if (!kernelKl && objective.KlWeight > 0)
+        {
+            total += AddKl(objective, logp, referenceLogp, tokenWeight, slopes, values);
+        }
+
+        return (total, slopes, ratio.ToArray<float>(), values);
+    }
+
+    private static double AddKl(
+        PolicyObjective objective, ReadOnlySpan<float> logp, ReadOnlySpan<float> referenceLogp, ReadOnlySpan<float> tokenWeight, float[] gradient, float[] value)
+    {
+        double loss = 0;
+        for (int i = 0; i < gradient.Length; i++)
+        {
+            if (tokenWeight[i] != 0)
+            {
+                (double kl, double slope) = KlPenalty.Of(objective.KlEstimator, logp[i], referenceLogp[i]);
+                gradient[i] += (float)(objective.KlWeight * slope * tokenWeight[i]);
+                value[i] -= (float)(objective.KlWeight * kl);
+                loss += objective.KlWeight * kl * tokenWeight[i];
+            }
+        }
+
+        return loss;
     }
 }

@@ -22,8 +22,14 @@ public sealed record PolicyObjective
     /// <summary>See the class; infinite: no token of positive advantage is masked.</summary>
     public float MaskHigh { get; init; } = float.PositiveInfinity;
 
-    /// <summary>Weight of the KL divergence to a reference policy (estimator k3).</summary>
+    /// <summary>Weight of the KL divergence to a reference policy.</summary>
     public float KlWeight { get; init; }
+
+    /// <summary>How that divergence is estimated.</summary>
+    public KlEstimator KlEstimator { get; init; } = KlEstimator.K3;
+
+    /// <summary>Weight of the entropy, which is added to the objective.</summary>
+    public float EntropyWeight { get; init; }
 
     /// <summary>Whether min(rA, clip(r)A) is reported (PPO, GRPO, DAPO) instead of weight · mask · A · log π.</summary>
     public bool ReportsClippedSurrogate { get; init; }
@@ -31,9 +37,15 @@ public sealed record PolicyObjective
     /// <summary>How tokens are averaged.</summary>
     public LossAggregation Aggregation { get; init; } = LossAggregation.Prompt;
 
+    /// <summary>Share of the mean over tokens in <see cref="LossAggregation.Combined"/>; half is this project's choice.</summary>
+    public float TokenShare { get; init; } = 0.5f;
+
     /// <summary>CISPO: the importance weight is capped and no token loses its gradient.</summary>
     /// <param name="maxImportanceWeight">Absolute cap; choice of this project, as the report publishes none (ScaleRL finds 4, 5 and 8 alike).</param>
     public static PolicyObjective Cispo(float maxImportanceWeight = 5) => new() { Name = "cispo", MaxWeight = maxImportanceWeight };
+
+    /// <summary>PPO's clipped surrogate (arXiv 1707.06347, equation 7), all tokens alike; its advantages come of <see cref="PolicyOptions.Critic"/>.</summary>
+    public static PolicyObjective Ppo(float epsilon = 0.2f) => Grpo(epsilon) with { Name = "ppo", Aggregation = LossAggregation.BatchToken };
 
     /// <summary>PPO's clipped surrogate with group advantages and the mean over responses.</summary>
     public static PolicyObjective Grpo(float epsilon = 0.2f, float klWeight = 0) => new()
@@ -78,5 +90,8 @@ public sealed record PolicyObjective
         ArgumentOutOfRangeException.ThrowIfNegative(MaskLow);
         ArgumentOutOfRangeException.ThrowIfNegative(MaskHigh);
         ArgumentOutOfRangeException.ThrowIfNegative(KlWeight);
+        ArgumentOutOfRangeException.ThrowIfNegative(EntropyWeight);
+        ArgumentOutOfRangeException.ThrowIfNegative(TokenShare);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(TokenShare, 1);
     }
 }

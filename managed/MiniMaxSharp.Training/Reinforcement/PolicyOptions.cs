@@ -35,19 +35,41 @@ public sealed record PolicyOptions
     /// <summary>Divide advantages by the unbiased standard deviation (verl's way) instead of the population's.</summary>
     public bool UnbiasedDeviation { get; init; }
 
+    /// <summary>Whether and how the sampler's probabilities are set right.</summary>
+    public RolloutCorrection Correction { get; init; }
+
+    /// <summary>Bound of the correction's factor; at least 1. The 2 is this project's choice.</summary>
+    public float MaxCorrection { get; init; } = 2;
+
+    /// <summary>
+    /// Whether responses that were cut by their length are left out of the loss, since nothing is known of how they would have ended
+    /// (DAPO's overlong filtering, arXiv 2503.14476, section 3.4). Their rewards still count in the group's mean; that other responses
+    /// then weigh as if those had not been sampled is this project's choice.
+    /// </summary>
+    public bool MaskTruncated { get; init; }
+
+    /// <summary>
+    /// Whether tokens go to the experts in training that they went to while they were sampled, weighed by the trainer's routers (rollout
+    /// routing replay, arXiv 2510.11370). The load-balancing loss still counts the routers' own choices, and a reference model chooses
+    /// for itself: choices of this project.
+    /// </summary>
+    public bool ReplayRouting { get; init; }
+
+    /// <summary>
+    /// A value function in place of the group's mean: PPO. Groups whose rewards are equal are learnt from, too, and may be of one response.
+    /// </summary>
+    public CriticOptions? Critic { get; init; }
+
     /// <summary>Throws on a setting that makes no sense.</summary>
     public void Validate()
     {
         Objective.Validate();
-        if (Objective.KlWeight > 0)
-        {
-            throw new ArgumentException("KlWeight needs the log-probabilities of a reference model, which this trainer does not compute.", nameof(Objective));
-        }
-
         Generation.Validate();
-        ArgumentOutOfRangeException.ThrowIfLessThan(GroupSize, 2);
+        Critic?.Validate();
+        ArgumentOutOfRangeException.ThrowIfLessThan(GroupSize, Critic is null ? 2 : 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(PromptsPerUpdate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxUpdates, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxGenerationBatches, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxCorrection, 1);
     }
 }

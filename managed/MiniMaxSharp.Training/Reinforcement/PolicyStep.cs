@@ -24,11 +24,17 @@ public sealed record PolicyStep
     /// <summary>Response tokens with a non-zero advantage whose weight is 0: none in CISPO.</summary>
     public required long ZeroGradientTokens { get; init; }
 
+    /// <summary>Mean estimate of the KL divergence of trained tokens to the reference (see <see cref="PolicyObjective.KlEstimator"/>); NaN without one.</summary>
+    public required double Kl { get; init; }
+
     /// <summary>Pearson correlation of the probabilities that sampler and trainer give the same tokens, at the same weights; NaN without an update.</summary>
     public required double RolloutTrainerPearson { get; init; }
 
     /// <summary>Mean load-balancing loss; experts per token is perfect.</summary>
     public required double AuxiliaryLoss { get; init; }
+
+    /// <summary>Mean loss of the value function; 0 without one.</summary>
+    public required double ValueLoss { get; init; }
 
     /// <summary>Mean gradient norm before clipping.</summary>
     public required double GradientNorm { get; init; }

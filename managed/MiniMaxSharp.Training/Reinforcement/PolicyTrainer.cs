@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using MiniMaxSharp.Layers;
+using MiniMaxSharp.Generation;
 using MiniMaxSharp.Models;
-using MiniMaxSharp.Ops;
 
 namespace MiniMaxSharp.Training;
 
@@ -15,19 +14,38 @@ public sealed class PolicyTrainer
     private readonly MiniMaxForCausalLM _model;
     private readonly AdamW _optimizer;
     private readonly PolicyOptions _options;
+    private readonly MiniMaxForCausalLM? _reference;
+    private readonly ValueHead? _valueHead;
+    private readonly PolicyGradient _gradient;
     private readonly IResponseSource? _source;
 
     /// <summary>A trainer of rollouts that are made elsewhere (<see cref="Train"/>).</summary>
     /// <param name="model">Trained in place.</param>
     /// <param name="optimizer">Of the model's parameters.</param>
     /// <param name="options">Settings; checked here.</param>
-    public PolicyTrainer(MiniMaxForCausalLM model, AdamW optimizer, PolicyOptions options)
+    /// <param name="reference">What the KL divergence is measured against; only read. Needed where it has a weight.</param>
+    /// <param name="valueHead">Trained in place; its weight is among the optimiser's. Given with <see cref="PolicyOptions.Critic"/>.</param>
+    public PolicyTrainer(
+        MiniMaxForCausalLM model, AdamW optimizer, PolicyOptions options, MiniMaxForCausalLM? reference = null, ValueHead? valueHead = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
+        if (options.Objective.KlWeight > 0 && reference is null)
+        {
+            throw new ArgumentException($"A KlWeight of {options.Objective.KlWeight} needs a reference model.", nameof(reference));
+        }
+
+        if (valueHead is null != options.Critic is null)
+        {
+            throw new ArgumentException("Settings of a critic and a value head are given together or not at all.", nameof(valueHead));
+        }
+
         _model = model;
         _optimizer = optimizer;
         _options = options;
+        _reference = reference;
+        _valueHead = valueHead;
+        _gradient = new PolicyGradient(model, options, valueHead);
     }
 
     /// <summary>A trainer that also rolls out (<see cref="StepAsync"/>).</summary>
@@ -36,9 +54,18 @@ public sealed class PolicyTrainer
     /// <param name="decode">From response tokens to the text that is scored.</param>
     /// <param name="reward">Scores responses.</param>
     /// <param name="options">Settings; checked here.</param>
+    /// <param name="reference">What the KL divergence is measured against; only read. Needed where it has a weight.</param>
+    /// <param name="valueHead">Trained in place; its weight is among the optimiser's. Given with <see cref="PolicyOptions.Critic"/>.</param>
     public PolicyTrainer(
-        MiniMaxForCausalLM model, AdamW optimizer, Func<int[], string> decode, IRewardFunction reward, PolicyOptions options)
-        : this(model, optimizer, options) => _source = new SingleTurn(decode, reward, options.Generation, options.GroupSize);
+        MiniMaxForCausalLM model,
+        AdamW optimizer,
+        Func<int[], string> decode,
+        IRewardFunction reward,
+        PolicyOptions options,
+        MiniMaxForCausalLM? reference = null,
+        ValueHead? valueHead = null)
+        : this(model, optimizer, options, reference, valueHead) =>
+        _source = new SingleTurn(decode, reward, options.Generation, options.GroupSize) { RecordExperts = options.ReplayRouting };
 
     /// <summary>What is trained.</summary>
     public MiniMaxForCausalLM Model => _model;
@@ -49,6 +76,9 @@ public sealed class PolicyTrainer
     /// <summary>The settings.</summary>
     public PolicyOptions Options => _options;
 
+    /// <summary>What is trained beside the model, if anything.</summary>
+    public ValueHead? ValueHead => _valueHead;
+
     /// <summary>Rolls prompts out, scores the responses and updates the model on them.</summary>
     /// <param name="nextPrompts">Gives the prompts of generation batch 0, 1, … of this step.</param>
     /// <param name="step">Number of the step, from 0.</param>
@@ -56,25 +86,31 @@ public sealed class PolicyTrainer
     /// <param name="cancellation">Looked at while sampling; the model is not changed when it acts.</param>
     /// <exception cref="InvalidOperationException">The trainer was made without a reward.</exception>
     public async Task<PolicyStep> StepAsync(
-        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, int step, ulong seed, CancellationToken cancellation = default)
-    {
-        var plan = new RolloutPlan(nextPrompts, _source ?? throw new InvalidOperationException("The trainer was made without a reward: it trains only."), seed);
-        return Train(await plan.RollOutAsync(_model, _options, cancellation).ConfigureAwait(false), step, seed);
-    }
+        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, int step, ulong seed, CancellationToken cancellation = default) =>
+        Train(await RollOutAsync(nextPrompts, seed, cancellation).ConfigureAwait(false), step, seed);
 
-    /// <summary>The second half of a step: updates of the model on the rollouts, whose log-probabilities are π_old.</summary>
+    /// <summary>The first half of a step: responses to the prompts, scored; the model is only read.</summary>
+    /// <exception cref="InvalidOperationException">The trainer was made without a reward.</exception>
+    public Task<RolloutBatch> RollOutAsync(
+        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, ulong seed, CancellationToken cancellation = default) =>
+        new RolloutPlan(nextPrompts, _source ?? throw new InvalidOperationException("The trainer was made without a reward: it trains only."), seed)
+            .RollOutAsync(_model, _options, cancellation);
+
+    /// <summary>The second half of a step: updates of the model on the rollouts.</summary>
     public PolicyStep Train(RolloutBatch batch, int step, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(batch);
         var time = Stopwatch.StartNew();
         var random = new SplitMix64(seed);
-        Rollout[][] order = [.. batch.Informative];
+        Rollout[][] order = [.. batch.Informative.Select(Kept).Where(g => g.Length > 0)];
         random.Shuffle<Rollout[]>(order);
         var totals = new StepTotals();
         float rate = _options.LearningRate.At(step);
-        foreach (Rollout[][] minibatch in order.Chunk(_options.PromptsPerUpdate).Take(_options.MaxUpdates))
+        Rollout[][] updates = [.. order.Chunk(_options.PromptsPerUpdate).Take(_options.MaxUpdates).Select(groups => groups.SelectMany(g => g).ToArray())];
+        var frozen = new Queue<FrozenRollout>(FrozenRollout.Freeze([.. updates.SelectMany(u => u)], _options, _model, _reference, _valueHead));
+        foreach (Rollout[] update in updates)
         {
-            Backward([.. minibatch.SelectMany(g => g)], totals);
+            _gradient.Add([.. update.Select(_ => frozen.Dequeue())], totals);
             totals.GradientNorm += _optimizer.Step(rate);
         }
 
@@ -88,7 +124,9 @@ public sealed class PolicyTrainer
             Entropy = totals.Entropy / Math.Max(totals.ResponseTokens, 1),
             ClipRatio = (double)totals.Clipped / Math.Max(totals.ResponseTokens, 1),
             ZeroGradientTokens = totals.ZeroGradient,
+            Kl = totals.Kl / totals.ResponseTokens,
             RolloutTrainerPearson = totals.Pearson,
+            ValueLoss = totals.ValueLoss / Math.Max(totals.Updates, 1),
             AuxiliaryLoss = totals.Auxiliary / Math.Max(totals.Updates, 1),
             GradientNorm = totals.GradientNorm / Math.Max(totals.Updates, 1),
             LearningRate = rate,
@@ -100,38 +138,6 @@ public sealed class PolicyTrainer
         };
     }
 
-    private void Backward(Rollout[] rollouts, StepTotals totals)
-    {
-        Device device = _model.Device;
-        using TensorScope scope = device.Scope();
-        using Tape tape = Tape.Record(device);
-        using ScoringBatch batch = ScoringBatch.Create(device, [.. rollouts.Select(r => r.Sequence)]);
-        ForwardPass pass = _model.Pass(batch.Batch);
-        (Tensor logp, Tensor entropy) = _model.LogProbabilities(_model.Forward(pass), batch.Targets);
-        Tensor auxiliary = MixtureOfExperts.AuxiliaryLoss(pass.RouterLogits, _model.Config.NumExpertsPerTok);
-
-        float[] newLogp = batch.Gather(logp);
-        float[] oldLogp = [.. rollouts.SelectMany(r => r.OldLogProbabilities)];
-        float[] advantage = [.. rollouts.SelectMany(r => Enumerable.Repeat((float)r.Advantage, r.Sequence.ScoredTokens))];
-        float[] weight = Aggregation.TokenWeights(_options.Objective.Aggregation, [.. rollouts.Select(r => (r.Group, r.Sequence.ScoredTokens))]);
-        (double loss, float[] gradient, float[] ratio, _) =
-            PolicyLoss.Evaluate(device, _options.Objective, newLogp, oldLogp, advantage, weight);
-        tape.Backward(
-            (logp, batch.Spread(device, gradient)),
-            (auxiliary, Tensor.From<float>(device, [_options.AuxiliaryLossWeight], 1)));
-
-        if (totals.Updates == 0)
-        {
-            totals.Pearson = Statistics.Pearson([.. newLogp.Select(x => Math.Exp(x))], [.. oldLogp.Select(x => Math.Exp(x))]);
-        }
-
-        totals.Updates++;
-        totals.Loss += loss;
-        totals.Auxiliary += auxiliary.Item();
-        totals.Entropy += batch.Gather(entropy).Sum(x => (double)x);
-        totals.Tokens += rollouts.Sum(r => r.Sequence.Tokens.Length);
-        totals.ResponseTokens += newLogp.Length;
-        totals.Clipped += ratio.Count(r => r > _options.Objective.MaxWeight || r < _options.Objective.MinWeight);
-        totals.ZeroGradient += advantage.Zip(gradient).Count(x => x.First != 0 && x.Second == 0);
-    }
+    private Rollout[] Kept(Rollout[] group) =>
+        _options.MaskTruncated ? [.. group.Where(r => r.Response.Completion.Reason != FinishReason.Length)] : group;
 }

@@ -8,7 +8,10 @@ namespace MiniMaxSharp.Training;
 public sealed record Rollout(int Group, Response Response, RewardResult Reward, double Advantage)
 {
     /// <summary>Prompt and response for the trainer; tokens that were put in from outside are not scored.</summary>
-    public TrainingSequence Sequence { get; } = new([.. Response.Prompt.Tokens, .. Response.Completion.Tokens], Scored(Response));
+    public TrainingSequence Sequence { get; } = new([.. Response.Prompt.Tokens, .. Response.Completion.Tokens], Scored(Response))
+    {
+        Experts = Response.Completion.Experts,
+    };
 
     /// <summary>What the sampler gave the scored tokens, in order: log π_old.</summary>
     public IEnumerable<float> OldLogProbabilities =>

@@ -10,7 +10,9 @@ internal sealed class StepTotals
     public long ZeroGradient;
     public double Loss;
     public double Auxiliary;
+    public double ValueLoss;
     public double Entropy;
+    public double Kl;
     public double GradientNorm;
     public double Pearson = double.NaN;
 }

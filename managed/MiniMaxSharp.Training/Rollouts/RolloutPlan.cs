@@ -42,7 +42,7 @@ public sealed record RolloutPlan(Func<int, IReadOnlyList<RolloutPrompt>> Prompts
             {
                 Rollout[] group = Group(groups.Count, answer, options);
                 groups.Add(group);
-                if (group.Any(r => r.Advantage != 0) && informative.Count < wanted)
+                if ((options.Critic is not null || group.Any(r => r.Advantage != 0)) && informative.Count < wanted)
                 {
                     informative.Add(group);
                 }

@@ -100,6 +100,7 @@ internal sealed class ActiveSequence(ReadOnlyMemory<int> prompt, int sample, ulo
             Text = finish is null ? text : text + _watch?.Flush(),
             Top = top,
             Finish = finish,
+            Experts = finish is null ? null : cached.Experts?.ToArray(),
         };
     }
 }

@@ -29,7 +29,7 @@ internal sealed class ContinuousBatch : IDisposable
         int snapshots = (int)Math.Min(options.SnapshotBytes / state, 4096);
         bool graphs = !model.Device.IsCpu;
         _cache = new ModelCache(model, options.MaxSequences + snapshots, options.CacheTokens, graphs ? DecodeGraphs.MostPadding(options.MaxSequences) : 0);
-        _graphs = graphs ? new DecodeGraphs(model, _cache) : null;
+        _graphs = graphs ? new DecodeGraphs(model, _cache, options.RecordExperts) : null;
         _prefixes = new PrefixCache(_cache, snapshots);
     }
 
@@ -191,6 +191,11 @@ internal sealed class ContinuousBatch : IDisposable
         }
 
         job.Cached = prefix is null ? _cache.Add() : _cache.Fork(prefix);
+        if (_options.RecordExperts)
+        {
+            job.Cached.Experts ??= [];
+        }
+
         job.Cuts.Clear();
         if (_options.SnapshotBytes > 0)
         {
@@ -245,9 +250,11 @@ internal sealed class ContinuousBatch : IDisposable
         using TensorScope scope = _model.Device.Scope();
         CachedSequence[] cached = [.. _decoding.Select(d => d.Sequence.Cached)];
         int[] tokens = [.. _decoding.Select(d => d.Sequence.Last)];
+        List<Tensor>? experts = ExpertChoices();
         Tensor logits = _graphs is not null
-            ? _graphs.Logits(cached, tokens)
-            : _model.Logits(_model.Forward(_cache, cached, [.. tokens.Select((_, i) => new ReadOnlyMemory<int>(tokens, i, 1))], decoding: true));
+            ? _graphs.Logits(cached, tokens, experts)
+            : _model.Logits(_model.Forward(_cache, cached, [.. tokens.Select((_, i) => new ReadOnlyMemory<int>(tokens, i, 1))], decoding: true, experts));
+        Record(experts, cached, [.. cached.Select(_ => 1)]);
         Choose(logits, _decoding);
     }
 
@@ -275,7 +282,10 @@ internal sealed class ContinuousBatch : IDisposable
             left -= length;
         }
 
-        Tensor hidden = _model.Forward(_cache, [.. jobs.Select(j => j.Cached!)], pieces, decoding: false);
+        CachedSequence[] cached = [.. jobs.Select(j => j.Cached!)];
+        List<Tensor>? experts = ExpertChoices();
+        Tensor hidden = _model.Forward(_cache, cached, pieces, decoding: false, experts);
+        Record(experts, cached, [.. pieces.Select(p => p.Length)]);
         PromptTokens = (PromptTokens.Computed + hidden.Shape[0], PromptTokens.Reused);
         foreach (Job job in jobs.Where(j => j.Cuts.Contains(j.Cached!.Length)))
         {
@@ -349,6 +359,33 @@ internal sealed class ContinuousBatch : IDisposable
             {
                 Cancel(job);
                 job.OnError(sequence.Error!);
+            }
+        }
+    }
+
+    private List<Tensor>? ExpertChoices() => _options.RecordExperts ? [] : null;
+
+    // Choices int32 [rows, topK] by layer; the rows are new tokens of the sequences, in their order, and may be followed by others.
+    private static void Record(List<Tensor>? choices, CachedSequence[] sequences, int[] counts)
+    {
+        if (choices is null)
+        {
+            return;
+        }
+
+        int[][] layers = [.. choices.Select(c => c.ToArray<int>())];
+        int topK = (int)choices[0].Shape[1], row = 0;
+        for (int i = 0; i < sequences.Length; i++)
+        {
+            for (int end = row + counts[i]; row < end; row++)
+            {
+                foreach (int[] layer in layers)
+                {
+                    for (int k = 0; k < topK; k++)
+                    {
+                        sequences[i].Experts!.Add((ushort)layer[row * topK + k]);
+                    }
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ internal sealed class DecodeGraph : IDisposable
     private readonly Tensor _inputs;
     private readonly PackedBatch _batch;
     private readonly CacheStep _step;
+    private readonly List<Tensor>? _expertChoices;
     private bool _warm;
     private TensorScope? _scope;
     private Tensor? _logits;
@@ -30,8 +31,10 @@ internal sealed class DecodeGraph : IDisposable
     /// <param name="cache">Made with a slot to spare for each row that may stand for no sequence.</param>
     /// <param name="rows">Sequences at most.</param>
     /// <param name="pages">Pages of a sequence at most.</param>
-    public DecodeGraph(MiniMaxForCausalLM model, ModelCache cache, int rows, int pages)
+    /// <param name="recordExperts">Whether <see cref="ExpertChoices"/> are wanted.</param>
+    public DecodeGraph(MiniMaxForCausalLM model, ModelCache cache, int rows, int pages, bool recordExperts = false)
     {
+        _expertChoices = recordExperts ? [] : null;
         _model = model;
         _cache = cache;
         _rows = rows;
@@ -59,6 +62,9 @@ internal sealed class DecodeGraph : IDisposable
 
         Tensor Part(int index) => _inputs.Slice(index * rows, rows);
     }
+
+    /// <summary>Experts of the last step's rows, int32 [rows, topK] by layer; valid as long as its logits are.</summary>
+    public IReadOnlyList<Tensor> ExpertChoices => _expertChoices ?? [];
 
     /// <summary>Logits [rows, vocabulary] after one more token of each sequence; the rows behind those of sequences mean nothing.</summary>
     public Tensor Run(ReadOnlySpan<int> tokens, Placement place)
@@ -119,7 +125,11 @@ internal sealed class DecodeGraph : IDisposable
         Span<int> Part(int index) => _values.AsSpan(index * _rows, _rows);
     }
 
-    private Tensor Compute() => _model.Logits(_model.Forward(_model.Pass(_batch) with { Cache = _step }));
+    private Tensor Compute()
+    {
+        _expertChoices?.Clear();
+        return _model.Logits(_model.Forward(_model.Pass(_batch) with { Cache = _step, ExpertChoices = _expertChoices }));
+    }
 
     private void Record()
     {
@@ -143,7 +153,7 @@ internal sealed class DecodeGraph : IDisposable
 }
 
 /// <summary>The recorded steps of a batch whose size and lengths change: sizes and pages are rounded up, so that a few do.</summary>
-internal sealed class DecodeGraphs(MiniMaxForCausalLM model, ModelCache cache) : IDisposable
+internal sealed class DecodeGraphs(MiniMaxForCausalLM model, ModelCache cache, bool recordExperts = false) : IDisposable
 {
     // Each holds the activations of a step.
     private const int Most = 16;
@@ -151,12 +161,18 @@ internal sealed class DecodeGraphs(MiniMaxForCausalLM model, ModelCache cache) :
     private const int RowsStep = 8;
     private readonly List<((int Rows, int Pages) Shape, DecodeGraph Graph)> _graphs = [];
 
-    /// <summary>Logits [sequences, vocabulary] after one more token of each sequence; valid until the next step.</summary>
-    public Tensor Logits(IReadOnlyList<CachedSequence> sequences, ReadOnlySpan<int> tokens)
+    /// <summary>
+    /// Logits [sequences, vocabulary] after one more token of each sequence, and the experts they went to, int32 by layer, with rows to
+    /// spare; valid until the next step.
+    /// </summary>
+    public Tensor Logits(IReadOnlyList<CachedSequence> sequences, ReadOnlySpan<int> tokens, List<Tensor>? expertChoices = null)
     {
         Placement place = cache.Place(sequences, [.. sequences.Select(_ => 1)]);
         (int, int) shape = (Rows(sequences.Count), cache.TotalPages == 0 ? 1 : RoundUp(Math.Max(place.MostPages, FewestPages)));
-        return Graph(shape).Run(tokens, place).Slice(0, sequences.Count);
+        DecodeGraph graph = Graph(shape);
+        Tensor logits = graph.Run(tokens, place).Slice(0, sequences.Count);
+        expertChoices?.AddRange(graph.ExpertChoices);
+        return logits;
     }
 
     /// <summary>Rows beyond those of sequences that a step may have, with so many sequences at most.</summary>
@@ -174,7 +190,7 @@ internal sealed class DecodeGraphs(MiniMaxForCausalLM model, ModelCache cache) :
             _graphs.RemoveAt(0);
         }
 
-        DecodeGraph graph = index < 0 ? new DecodeGraph(model, cache, shape.Rows, shape.Pages) : _graphs[index].Graph;
+        DecodeGraph graph = index < 0 ? new DecodeGraph(model, cache, shape.Rows, shape.Pages, recordExperts) : _graphs[index].Graph;
         if (index >= 0)
         {
             _graphs.RemoveAt(index);

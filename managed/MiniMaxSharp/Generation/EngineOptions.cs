@@ -21,6 +21,12 @@ public sealed record EngineOptions
     /// </summary>
     public long SnapshotBytes { get; init; } = 256L << 20;
 
+    /// <summary>
+    /// Whether completions say which experts their tokens went to (see <see cref="Completion.Experts"/>). It costs a copy to the host
+    /// for each layer and step.
+    /// </summary>
+    public bool RecordExperts { get; init; }
+
     /// <summary>Throws on a value that makes no sense, naming it.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
     public void Validate()

@@ -165,6 +165,9 @@ public sealed record GenerationUpdate(int Sample, int Token, float LogProbabilit
 
     /// <summary>Set with the last token.</summary>
     public FinishReason? Finish { get; init; }
+
+    /// <summary>With the last token, where they are recorded: see <see cref="Completion.Experts"/>.</summary>
+    public ushort[]? Experts { get; init; }
 }
 
 /// <summary>One continuation of a prompt.</summary>
@@ -179,11 +182,18 @@ public sealed record Completion(int[] Tokens, float[] LogProbabilities, FinishRe
     /// <summary>Positions in <see cref="Tokens"/> that were put in from outside: by a <see cref="ThinkingBudget"/>, or by what the model acts on.</summary>
     public IReadOnlyList<int> Injected { get; init; } = [];
 
+    /// <summary>
+    /// The experts that each token went to, [tokens, layers, experts per token]: those of the prompt, then the new ones without the last,
+    /// which went nowhere. Null unless the generator records them.
+    /// </summary>
+    public ushort[]? Experts { get; init; }
+
     /// <summary>Puts a sequence's updates together.</summary>
     internal static Completion Of(IReadOnlyList<GenerationUpdate> updates) => new(
         [.. updates.Select(u => u.Token)], [.. updates.Select(u => u.LogProbability)], updates[^1].Finish!.Value)
     {
         Text = string.Concat(updates.Select(u => u.Text)),
         Injected = [.. Enumerable.Range(0, updates.Count).Where(i => updates[i].Injected)],
+        Experts = updates[^1].Experts,
     };
 }

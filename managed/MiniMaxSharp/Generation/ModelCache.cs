@@ -136,6 +136,7 @@ public sealed class ModelCache : IDisposable
         }
 
         fork.Length = source.Length;
+        fork.Experts = source.Experts is null ? null : [.. source.Experts];
         return fork;
     }
 
@@ -343,4 +344,7 @@ public sealed class CachedSequence
     internal int Slot { get; }
 
     internal List<int> Pages { get; } = [];
+
+    /// <summary>Experts that its tokens went to, [tokens, layers, experts per token], where they are recorded.</summary>
+    internal List<ushort>? Experts { get; set; }
 }

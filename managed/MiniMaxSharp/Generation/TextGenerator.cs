@@ -24,6 +24,9 @@ public sealed class TextGenerator
         _tokenizer = tokenizer;
     }
 
+    /// <summary>Whether completions say which experts their tokens went to (see <see cref="Completion.Experts"/>).</summary>
+    public bool RecordExperts { get; init; }
+
     /// <summary>Continues each request; result [request][sample].</summary>
     /// <param name="requests">Prompts, none empty.</param>
     /// <param name="options">For all of them.</param>
@@ -76,11 +79,18 @@ public sealed class TextGenerator
     }
 
     // As much memory as the requests can use at a time.
-    private static EngineOptions Fitting(IReadOnlyList<GenerationRequest> requests, GenerationOptions options)
+    private EngineOptions Fitting(IReadOnlyList<GenerationRequest> requests, GenerationOptions options)
     {
         int sequences = Math.Max(requests.Max(r => r.Samples), Math.Min(options.MaxBatch, requests.Sum(r => r.Samples)));
         long longest = requests.Max(r => (long)r.Prompt.Length) + options.MaxNewTokens + ModelCache.PageSize;
-        return new EngineOptions { MaxSequences = Math.Max(sequences, 1), CacheTokens = sequences * longest, PrefillTokens = PrefillTokens, SnapshotBytes = 0 };
+        return new EngineOptions
+        {
+            MaxSequences = Math.Max(sequences, 1),
+            CacheTokens = sequences * longest,
+            PrefillTokens = PrefillTokens,
+            SnapshotBytes = 0,
+            RecordExperts = RecordExperts,
+        };
     }
 
     private void Check(EngineOptions engine, GenerationRequest request, int index, GenerationOptions options)

@@ -31,7 +31,8 @@ internal sealed class FeedForward
     {
         Tensor logits = Linear.Apply(y, _router, ElementType.Float32, fp32: true);
         pass.RouterLogits.Add(logits);
-        Routing routing = MixtureOfExperts.Route(logits, _config.NumExpertsPerTok);
+        Routing routing = MixtureOfExperts.Route(logits, _config.NumExpertsPerTok, pass.Replay?[_index]);
+        pass.ExpertChoices?.Add(routing.Index);
         Tensor sparse = MixtureOfExperts.Experts(y, routing, _w1, _w2, _w3);
         pass.Observe?.Invoke($"router_logits.{_index}", logits);
         pass.Observe?.Invoke($"router_topk.{_index}", routing.Index);

@@ -12,6 +12,12 @@ internal sealed record ForwardPass(PackedBatch Batch, Tensor InverseFrequencies)
     /// <summary>Router logits [tokens, experts] by layer, for the auxiliary loss.</summary>
     public List<Tensor> RouterLogits { get; init; } = [];
 
+    /// <summary>Collects the experts that tokens go to, int32 [tokens, topK] by layer, where a list is given.</summary>
+    public List<Tensor>? ExpertChoices { get; init; }
+
+    /// <summary>Experts to go to in place of the routers' choices, int32 [tokens, topK] by layer; weighed by this model's routers.</summary>
+    public IReadOnlyList<Tensor>? Replay { get; init; }
+
     /// <summary>
     /// Tokens of left padding, which lightning attention passes over: zero q, k and v give what the published code's zero v gives.
     /// For comparison with the reference.

@@ -151,13 +151,21 @@ public sealed class MiniMaxForCausalLM : IDisposable
         return Forward(cache, sequences, tokens, decoding > 0);
     }
 
-    /// <summary>As above, told whether this is a step of decoding; a piece of a prompt may be of one token, too.</summary>
-    internal Tensor Forward(ModelCache cache, IReadOnlyList<CachedSequence> sequences, IReadOnlyList<ReadOnlyMemory<int>> tokens, bool decoding)
+    /// <summary>
+    /// As above, told whether this is a step of decoding; a piece of a prompt may be of one token, too. See
+    /// <see cref="ForwardPass.ExpertChoices"/> for the list.
+    /// </summary>
+    internal Tensor Forward(
+        ModelCache cache,
+        IReadOnlyList<CachedSequence> sequences,
+        IReadOnlyList<ReadOnlyMemory<int>> tokens,
+        bool decoding,
+        List<Tensor>? expertChoices = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
         PackedBatch batch = PackedBatch.Create(Device, tokens, [.. sequences.Select(s => s.Length)]);
         CacheStep step = cache.Step(sequences, [.. tokens.Select(t => t.Length)], decoding);
-        return Forward(Pass(batch) with { Cache = step });
+        return Forward(Pass(batch) with { Cache = step, ExpertChoices = expertChoices });
     }
 
     /// <summary>Logits [rows, vocabulary] in single precision of hidden states [rows, hidden].</summary>
@@ -210,7 +218,7 @@ public sealed class MiniMaxForCausalLM : IDisposable
     {
         Tensor[] outputs = Recomputed.Apply(x, input =>
         {
-            ForwardPass inner = pass with { RouterLogits = [], Observe = null };
+            ForwardPass inner = pass with { RouterLogits = [], Observe = null, ExpertChoices = null };
             Tensor y = layer.Forward(input, inner);
             return [y, .. inner.RouterLogits];
         });

@@ -11,13 +11,16 @@ internal sealed record Routing(Tensor Index, Tensor Weight, Tensor Offsets, Tens
 /// <summary>Routing, grouped SwiGLU experts without capacity limit, and the load-balancing loss.</summary>
 internal static unsafe class MixtureOfExperts
 {
-    /// <summary>softmax over all experts, the topK largest, renormalised. logits [tokens, experts] single precision.</summary>
-    public static Routing Route(Tensor logits, int topK)
+    /// <summary>
+    /// softmax over all experts, the topK largest or those to be replayed, renormalised. logits [tokens, experts] single precision;
+    /// replay int32 [tokens, topK].
+    /// </summary>
+    public static Routing Route(Tensor logits, int topK, Tensor? replay = null)
     {
         long tokens = logits.Shape[0], experts = logits.Shape[1];
         Device device = logits.Device;
         var routing = new Routing(
-            Tensor.Empty(device, ElementType.Int32, tokens, topK),
+            replay?.Require(nameof(replay), tokens, topK) ?? Tensor.Empty(device, ElementType.Int32, tokens, topK),
             Tensor.Empty(device, ElementType.Float32, tokens, topK),
             Tensor.Empty(device, ElementType.Int32, experts + 1),
             Tensor.Empty(device, ElementType.Int32, tokens * topK),
@@ -34,6 +37,7 @@ internal static unsafe class MixtureOfExperts
             Tokens = tokens,
             Experts = experts,
             TopK = topK,
+            Replay = replay is null ? 0 : 1,
         };
         NativeStatus.Check(NativeMethods.MoeRouteForward(device.Handle, &p));
         Tape.Record([logits], [], [routing.Weight], tape => RouteBackward(tape, logits, routing));
