@@ -46,7 +46,7 @@ public sealed class ResumeTests
     [InlineData(typeof(Response), "Completion", "Prompt", "Text")]
     [InlineData(typeof(RewardResult), "Parts", "Score")]
     [InlineData(typeof(Rollout), "Advantage", "Group", "OldLogProbabilities", "Response", "Reward", "Sequence")]
-    [InlineData(typeof(Completion), "Injected", "LogProbabilities", "Reason", "Text", "Tokens")]
+    [InlineData(typeof(Completion), "Experts", "Injected", "LogProbabilities", "Reason", "Text", "Tokens")]
     [InlineData(typeof(RolloutBatch), "Groups", "Informative", "Seconds")]
     public void A_rollout_holds_nothing_that_a_checkpoint_would_lose(Type type, params string[] known) =>
         Assert.Equal(known, type.GetProperties().Select(p => p.Name).Order(StringComparer.Ordinal));

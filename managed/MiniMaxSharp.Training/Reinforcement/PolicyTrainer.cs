@@ -14,10 +14,10 @@ public sealed class PolicyTrainer
     private readonly MiniMaxForCausalLM _model;
     private readonly AdamW _optimizer;
     private readonly PolicyOptions _options;
-    private readonly IResponseSource? _source;
     private readonly MiniMaxForCausalLM? _reference;
     private readonly ValueHead? _valueHead;
     private readonly PolicyGradient _gradient;
+    private readonly IResponseSource? _source;
 
     /// <summary>A trainer of rollouts that are made elsewhere (<see cref="Train"/>).</summary>
     /// <param name="model">Trained in place.</param>
@@ -76,6 +76,9 @@ public sealed class PolicyTrainer
     /// <summary>The settings.</summary>
     public PolicyOptions Options => _options;
 
+    /// <summary>What is trained beside the model, if anything.</summary>
+    public ValueHead? ValueHead => _valueHead;
+
     /// <summary>Rolls prompts out, scores the responses and updates the model on them.</summary>
     /// <param name="nextPrompts">Gives the prompts of generation batch 0, 1, … of this step.</param>
     /// <param name="step">Number of the step, from 0.</param>
@@ -83,13 +86,17 @@ public sealed class PolicyTrainer
     /// <param name="cancellation">Looked at while sampling; the model is not changed when it acts.</param>
     /// <exception cref="InvalidOperationException">The trainer was made without a reward.</exception>
     public async Task<PolicyStep> StepAsync(
-        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, int step, ulong seed, CancellationToken cancellation = default)
-    {
-        var plan = new RolloutPlan(nextPrompts, _source ?? throw new InvalidOperationException("The trainer was made without a reward: it trains only."), seed);
-        return Train(await plan.RollOutAsync(_model, _options, cancellation).ConfigureAwait(false), step, seed);
-    }
+        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, int step, ulong seed, CancellationToken cancellation = default) =>
+        Train(await RollOutAsync(nextPrompts, seed, cancellation).ConfigureAwait(false), step, seed);
 
-    /// <summary>The second half of a step: updates of the model on the rollouts, whose log-probabilities are π_old.</summary>
+    /// <summary>The first half of a step: responses to the prompts, scored; the model is only read.</summary>
+    /// <exception cref="InvalidOperationException">The trainer was made without a reward.</exception>
+    public Task<RolloutBatch> RollOutAsync(
+        Func<int, IReadOnlyList<RolloutPrompt>> nextPrompts, ulong seed, CancellationToken cancellation = default) =>
+        new RolloutPlan(nextPrompts, _source ?? throw new InvalidOperationException("The trainer was made without a reward: it trains only."), seed)
+            .RollOutAsync(_model, _options, cancellation);
+
+    /// <summary>The second half of a step: updates of the model on the rollouts.</summary>
     public PolicyStep Train(RolloutBatch batch, int step, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(batch);

@@ -19,7 +19,10 @@ public sealed record EpisodeOptions
     /// <summary>How one turn is sampled; its stop tokens hand over to the environment.</summary>
     public required GenerationOptions Generation { get; init; }
 
-    /// <summary>Memory of the engine that samples; beginnings that were computed in earlier turns are reused out of it.</summary>
+    /// <summary>
+    /// Memory of the engine that samples; beginnings that were computed in earlier turns are reused out of it. Router replay needs its
+    /// <see cref="EngineOptions.RecordExperts"/>.
+    /// </summary>
     public EngineOptions Engine { get; init; } = new();
 
     /// <summary>Throws on a setting that makes no sense.</summary>
@@ -137,6 +140,7 @@ public sealed class Episodes : IResponseSource
         private readonly List<int> _tokens = [];
         private readonly List<float> _logProbabilities = [];
         private readonly List<int> _outside = [];
+        private ushort[]? _experts;
 
         public IReadOnlyList<int> Tokens => _tokens;
 
@@ -147,6 +151,8 @@ public sealed class Episodes : IResponseSource
             _outside.AddRange(turn.Injected.Select(i => Length + i));
             _tokens.AddRange(turn.Tokens);
             _logProbabilities.AddRange(turn.LogProbabilities);
+            // All that came before was this turn's prompt: its experts are those of the whole.
+            _experts = turn.Experts;
         }
 
         public void Add(Observation seen)
@@ -157,6 +163,6 @@ public sealed class Episodes : IResponseSource
         }
 
         public Completion ToCompletion(FinishReason reason) =>
-            new([.. _tokens], [.. _logProbabilities], reason) { Injected = [.. _outside] };
+            new([.. _tokens], [.. _logProbabilities], reason) { Injected = [.. _outside], Experts = _experts };
     }
 }

@@ -136,10 +136,10 @@ public sealed class ReinforcementRun : IAsyncDisposable
             ["states"] = new JsonObject(_states.Select(s => KeyValuePair.Create(s.Name, (JsonNode?)s.Save().DeepClone()))),
             ["rollouts"] = new JsonArray([.. waiting.Select(format.Write)]),
         };
-        TrainingCheckpoint.Save(directory, _trainer.Model, _trainer.Optimizer, tokenizer, state.ToJsonString());
+        TrainingCheckpoint.Save(directory, _trainer.Model, _trainer.Optimizer, tokenizer, state.ToJsonString(), _trainer.ValueHead);
     }
 
-    /// <summary>Goes on from a checkpoint, before the first step. The trainer's model has to be loaded from it already.</summary>
+    /// <summary>Goes on from a checkpoint, before the first step. The trainer's model (and value head) has to be loaded from it already.</summary>
     /// <exception cref="InvalidOperationException">Steps were made, or the checkpoint's run had other settings or states.</exception>
     /// <exception cref="InvalidDataException">The checkpoint's state is damaged; the message names it.</exception>
     /// <exception cref="FormatException">One of the states cannot read what was saved of it.</exception>

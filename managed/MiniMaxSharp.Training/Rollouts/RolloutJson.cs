@@ -53,6 +53,7 @@ internal sealed class RolloutJson(IPromptDataFormat data)
             ["tokens"] = Bytes<int>(completion.Tokens),
             ["logp"] = Bytes<float>(completion.LogProbabilities),
             ["injected"] = Bytes<int>([.. completion.Injected]),
+            ["experts"] = completion.Experts is { } experts ? Bytes<ushort>(experts) : null,
             ["reason"] = completion.Reason.ToString(),
             ["completion"] = completion.Text,
             ["text"] = rollout.Response.Text,
@@ -70,6 +71,7 @@ internal sealed class RolloutJson(IPromptDataFormat data)
         {
             Text = (string)node["completion"]!,
             Injected = Values<int>(node["injected"]),
+            Experts = node["experts"] is { } experts ? Values<ushort>(experts) : null,
         };
         Dictionary<string, double>? parts = node["parts"]?.AsObject().ToDictionary(p => p.Key, p => Number(p.Value!));
         var reward = new RewardResult(node["score"] is { } score ? Number(score) : null, parts);

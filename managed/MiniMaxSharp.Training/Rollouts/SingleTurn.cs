@@ -14,7 +14,7 @@ public sealed record SingleTurn(Func<int[], string> Decode, IRewardFunction Rewa
     /// <summary>Needed for stop strings and a thinking budget.</summary>
     public Tokenizer? Tokenizer { get; init; }
 
-    /// <summary>Whether completions carry the experts they went through, for <see cref="PolicyOptions.ReplayRouting"/>.</summary>
+    /// <summary>Whether responses say which experts their tokens went to, for <see cref="PolicyOptions.ReplayRouting"/>.</summary>
     public bool RecordExperts { get; init; }
 
     /// <inheritdoc/>
@@ -27,7 +27,8 @@ public sealed record SingleTurn(Func<int[], string> Decode, IRewardFunction Rewa
         [
             .. prompts.Select((p, i) => new GenerationRequest(p.Tokens, SplitMix64.Mix(seed + (ulong)(i + 1)), GroupSize)),
         ];
-        IReadOnlyList<Completion[]> completions = new TextGenerator(policy, Tokenizer) { RecordExperts = RecordExperts }.Generate(requests, Generation, cancellation: cancellation);
+        var generator = new TextGenerator(policy, Tokenizer) { RecordExperts = RecordExperts };
+        IReadOnlyList<Completion[]> completions = generator.Generate(requests, Generation, cancellation: cancellation);
         Response[] responses =
         [
             .. completions.SelectMany((group, i) => group.Select(c => new Response(prompts[i], Decode(c.Tokens), c))),
