@@ -5,9 +5,9 @@ using MiniMaxSharp.Models;
 namespace MiniMaxSharp.Training;
 
 /// <summary>
-/// Reinforcement learning with group advantages and many off-policy updates on each batch of rollouts, the
-/// rollouts' log-probabilities frozen as π_old (MiniMax-M1 report, section 3.1). Sampler and trainer multiply by the LM
-/// head in single precision.
+/// Reinforcement learning with advantages over a group, or over a value function (PPO), and many off-policy updates on each batch of
+/// rollouts, whose log-probabilities are frozen as π_old (MiniMax-M1 report, section 3.1). Sampler and trainer multiply by the LM head
+/// in single precision.
 /// </summary>
 public sealed class PolicyTrainer
 {
@@ -35,7 +35,7 @@ public sealed class PolicyTrainer
             throw new ArgumentException($"A KlWeight of {options.Objective.KlWeight} needs a reference model.", nameof(reference));
         }
 
-        if (valueHead is null != options.Critic is null)
+        if ((valueHead is null) != (options.Critic is null))
         {
             throw new ArgumentException("Settings of a critic and a value head are given together or not at all.", nameof(valueHead));
         }
