@@ -52,7 +52,8 @@ public sealed class RewardsLaserTests
     public async Task Difficulty_comes_from_the_group_and_groups_from_the_prompt_itself(int right, int wrong, double target)
     {
         var reward = new LaserReward(s_judge, new LaserOptions { MaxLength = 30 }, new LaserTargets { Easy = 10, Medium = 20, Hard = 30 });
-        RolloutPrompt prompt = new([1]), twin = new([1]);
+        int[] tokens = [1];
+        RolloutPrompt prompt = new(tokens), twin = new(tokens);
         Response[] group = [.. Enumerable.Range(0, right + wrong).Select(i => Respond(prompt, i < right ? "right" : "wrong", 5))];
         IReadOnlyList<RewardResult> results = await reward.ScoreAsync([Respond(twin, "right", 5), .. group, Respond(twin, "right", 5)], default);
         Assert.All(results.Skip(1).SkipLast(1), r => Assert.Equal(target, r.Parts!["target"]));
