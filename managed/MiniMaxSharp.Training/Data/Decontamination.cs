@@ -20,7 +20,7 @@ public sealed class Decontamination
         ArgumentNullException.ThrowIfNull(evaluation);
         ArgumentOutOfRangeException.ThrowIfLessThan(n, 1);
         int shortest = Math.Min(n, ShortestRun);
-        foreach (List<string> words in evaluation.Select(Words.Of))
+        foreach (List<string> words in evaluation.Select(WordRuns.Words))
         {
             int length = Math.Min(n, words.Count);
             if (length < shortest)
@@ -29,7 +29,7 @@ public sealed class Decontamination
                 continue;
             }
 
-            (_runs.TryGetValue(length, out HashSet<string>? runs) ? runs : _runs[length] = []).UnionWith(Words.Runs(words, length));
+            (_runs.TryGetValue(length, out HashSet<string>? runs) ? runs : _runs[length] = []).UnionWith(WordRuns.Of(words, length));
         }
     }
 
@@ -39,8 +39,8 @@ public sealed class Decontamination
     /// <summary>The first run of words that the text shares with an evaluation text; null if it is clean.</summary>
     public string? Overlap(string text)
     {
-        List<string> words = Words.Of(text);
-        return _runs.SelectMany(runs => Words.Runs(words, runs.Key).Where(runs.Value.Contains)).FirstOrDefault();
+        List<string> words = WordRuns.Words(text);
+        return _runs.SelectMany(runs => WordRuns.Of(words, runs.Key).Where(runs.Value.Contains)).FirstOrDefault();
     }
 
     /// <summary>The examples that share nothing with the evaluation texts.</summary>

@@ -69,8 +69,8 @@ public static class NearDuplicates
 
     private static HashSet<ulong> Shingles(string text, int length)
     {
-        List<string> words = Words.Of(text);
-        return words.Count >= length ? [.. Words.Runs(words, length).Select(Hash)] : [Hash(words.Count > 0 ? string.Join(' ', words) : text)];
+        List<string> words = WordRuns.Words(text);
+        return words.Count >= length ? [.. WordRuns.Of(words, length).Select(Hash)] : [Hash(words.Count > 0 ? string.Join(' ', words) : text)];
     }
 
     private static (int Band, ulong Key)[] Keys(HashSet<ulong> shingles, ulong seed)

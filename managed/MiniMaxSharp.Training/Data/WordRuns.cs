@@ -6,9 +6,9 @@ namespace MiniMaxSharp.Training;
 /// Texts as words, for comparing them: runs of letters and digits in lower case. Choice: an ideograph or kana is a word of its own, as such
 /// texts have no spaces.
 /// </summary>
-internal static class Words
+internal static class WordRuns
 {
-    public static List<string> Of(string text)
+    public static List<string> Words(string text)
     {
         var words = new List<string>();
         var word = new StringBuilder();
@@ -43,7 +43,7 @@ internal static class Words
     }
 
     /// <summary>All runs of so many words, each as one text.</summary>
-    public static IEnumerable<string> Runs(List<string> words, int length) =>
+    public static IEnumerable<string> Of(List<string> words, int length) =>
         Enumerable.Range(0, Math.Max(0, words.Count - length + 1)).Select(i => string.Join(' ', words.GetRange(i, length)));
 
     // Kana, then the planes of ideographs.
