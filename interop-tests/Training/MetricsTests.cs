@@ -1,8 +1,11 @@
 using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
 using MiniMaxSharp.Generation;
 using MiniMaxSharp.Tasks;
 using MiniMaxSharp.Tests.Checkpoints;
 using MiniMaxSharp.Training;
+using Spectre.Console;
 
 namespace MiniMaxSharp.Tests.Training;
 
@@ -130,52 +133,88 @@ public sealed class MetricsTests
     public void Times_are_known_by_name(string name, bool time) => Assert.Equal(time, MetricNames.IsTime(name));
 
     [Fact]
-    public void A_pipe_gets_a_line_now_and_then()
+    public async Task A_pipe_gets_a_line_now_and_then()
     {
-        using var output = new StringWriter(CultureInfo.InvariantCulture) { NewLine = "\n" };
-        var console = new LiveConsole(output, width: null);
-        console.Say("begins");
-        for (int step = 1; step <= 100; step++)
+        var output = new Screen(terminal: false, 20);
+        await LiveConsole.RunAsync(console =>
         {
-            console.Show("skill", step, 100, new TrainingMetrics([("loss", 0.5), ("unheard of", 1)]), TimeSpan.FromSeconds(125 - step));
-        }
+            console.Say("begins");
+            for (int step = 1; step <= 100; step++)
+            {
+                console.Show("skill", step, 100, new TrainingMetrics([("loss", 0.5), ("unheard of", 1)]), TimeSpan.FromSeconds(125 - step));
+            }
 
-        string[] lines = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            return Task.FromResult(0);
+        }, console: output.Console());
+
+        string[] lines = output.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(51, lines.Length);
         Assert.Equal("skill step 2/100: loss 0.500, 2:03 left", lines[1]);
-        Assert.DoesNotContain('\u001b', output.ToString());
+        Assert.DoesNotContain('\u001b', output.Text);
     }
 
     [Fact]
-    public void A_terminal_has_rows_that_are_drawn_over()
+    public async Task A_terminal_has_rows_that_are_drawn_over()
     {
-        using var output = new StringWriter(CultureInfo.InvariantCulture) { NewLine = "\n" };
-        var console = new LiveConsole(output, width: 30);
-        foreach (double reward in new[] { 0.0, 0.5, 1.0 })
+        var output = new Screen(terminal: true, 30);
+        await LiveConsole.RunAsync(console =>
         {
-            console.Show("cispo", 1, null, new TrainingMetrics([("reward", reward), ("pass_rate/dyck_language_with_a_long_name", 0.5), ("pass_rate/a/3", 1)]));
-        }
+            foreach (double reward in new[] { 0.0, 0.5, 1.0 })
+            {
+                console.Show("cispo", 1, null, new TrainingMetrics([("reward", reward), ("pass_rate/dyck_language_with_a_long_name", 0.5), ("pass_rate/a/3", 1)]));
+            }
 
-        console.Say("done");
-        Assert.Equal(3, output.ToString().Split("\u001b[3A\u001b[J").Length - 1);
-        string last = output.ToString().Split("\u001b[J")[^2];
-        Assert.All(last.Split('\n'), row => Assert.InRange(row.Length, 0, 29));
+            console.Say("done");
+            return Task.FromResult(0);
+        }, console: output.Console());
+        string last = output.Text[output.Text.LastIndexOf("done", StringComparison.Ordinal)..];
+        Assert.All(last.Split('\n', '\r'), row => Assert.InRange(Regex.Replace(row, "\u001b\\[[0-9;?]*[A-Za-z]", "").Length, 0, 30));
         Assert.Contains("reward", last, StringComparison.Ordinal);
-        Assert.EndsWith("done\n", output.ToString(), StringComparison.Ordinal);
+        Assert.True(Regex.Count(output.Text, "cispo step 1") >= 4, "drawn for every step, and again below what was said");
+        Assert.Contains("\u001b[", output.Text, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void A_terminal_shows_the_curve_of_the_last_values()
+    public async Task A_terminal_shows_the_curve_of_the_last_values()
     {
-        using var output = new StringWriter(CultureInfo.InvariantCulture) { NewLine = "\n" };
-        var console = new LiveConsole(output, width: 80);
-        for (int i = 0; i < 40; i++)
+        var output = new Screen(terminal: true, 80);
+        await LiveConsole.RunAsync(console =>
         {
-            console.Show("cispo", i, 40, new TrainingMetrics([("reward", i)]));
-        }
+            for (int i = 0; i < 40; i++)
+            {
+                console.Show("cispo", i, 40, new TrainingMetrics([("reward", i)]));
+            }
 
-        Assert.Contains("reward  39.000  ▁▁▁▁▂▂▂▃▃▃▄▄▄▄▅▅▅▆▆▆▇▇▇█\n", output.ToString(), StringComparison.Ordinal);
-        console.Show("later", 0, 40, new TrainingMetrics([("reward", 1)]));
-        Assert.EndsWith("reward  1.000  ▁\n", output.ToString(), StringComparison.Ordinal);
+            Assert.Matches("reward +39.000 +▁▁▁▁▂▂▂▃▃▃▄▄▄▄▅▅▅▆▆▆▇▇▇█", output.Text);
+            console.Show("later", 0, 40, new TrainingMetrics([("reward", 1)]));
+            return Task.FromResult(0);
+        }, console: output.Console());
+        Assert.Matches("reward +1.000 +▁[^▁]*$", output.Text);
+    }
+
+    private sealed class Screen(bool terminal, int width) : IAnsiConsoleOutput
+    {
+        private readonly StringWriter _writer = new(CultureInfo.InvariantCulture) { NewLine = "\n" };
+
+        public TextWriter Writer => _writer;
+
+        public bool IsTerminal => terminal;
+
+        public int Width => width;
+
+        public int Height => 40;
+
+        public string Text => _writer.ToString();
+
+        public IAnsiConsole Console() => AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = terminal ? AnsiSupport.Yes : AnsiSupport.No,
+            Interactive = terminal ? InteractionSupport.Yes : InteractionSupport.No,
+            Out = this,
+        });
+
+        public void SetEncoding(Encoding encoding)
+        {
+        }
     }
 }

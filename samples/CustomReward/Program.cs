@@ -33,24 +33,27 @@ var trainer = new PolicyTrainer(model, optimizer, tokens => tokenizer.Decode(tok
     Generation = new GenerationOptions { MaxNewTokens = 8, StopTokens = [end] },
 });
 const int Steps = 40;
-LiveConsole console = LiveConsole.Open();
-using var log = new MetricsLog(Path.Combine(folder, RunLog.MetricsFile));
-using var examples = new ExampleLog(Path.Combine(folder, RunLog.ExamplesFile));
-for (int step = 0; step < Steps; step++)
+await LiveConsole.RunAsync(async console =>
 {
-    PolicyStep done = await trainer.StepAsync(_ => [.. Enumerable.Range(0, 16).Select(i => Ask(Letters[i % 4]))], step, seed: (ulong)step);
-    TrainingMetrics metrics = TrainingMetrics.Of(done);
-    log.Write("cispo", step, metrics);
-    console.Show("cispo", step + 1, Steps, metrics);
-    if (step % 10 == 9 || step == 0)
+    using var log = new MetricsLog(Path.Combine(folder, RunLog.MetricsFile));
+    using var examples = new ExampleLog(Path.Combine(folder, RunLog.ExamplesFile));
+    for (int step = 0; step < Steps; step++)
     {
-        examples.Write("cispo", step, SampleAnswer.Of(done.Rollouts, tokens => tokenizer.Decode(tokens)));
+        PolicyStep done = await trainer.StepAsync(_ => [.. Enumerable.Range(0, 16).Select(i => Ask(Letters[i % 4]))], step, seed: (ulong)step);
+        TrainingMetrics metrics = TrainingMetrics.Of(done);
+        log.Write("cispo", step, metrics);
+        console.Show("cispo", step + 1, Steps, metrics);
+        if (step % 10 == 9 || step == 0)
+        {
+            examples.Write("cispo", step, SampleAnswer.Of(done.Rollouts, tokens => tokenizer.Decode(tokens)));
+        }
     }
-}
 
-string report = Path.Combine(folder, "report.html");
-new HtmlReport("A reward of one's own").Runs(RunLog.Load([folder])).Save(report);
-console.Say($"Report: {report}");
+    string report = Path.Combine(folder, "report.html");
+    new HtmlReport("A reward of one's own").Runs(RunLog.Load([folder])).Save(report);
+    console.Say($"Report: {report}");
+    return 0;
+});
 
 // The letter travels with the prompt, for the reward to see.
 RolloutPrompt Ask(char letter) => new(tokenizer.Encode($"letter {letter}"), letter);

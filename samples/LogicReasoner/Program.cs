@@ -3,7 +3,7 @@ using MiniMaxSharp;
 using MiniMaxSharp.Training;
 
 // The main job: see README.md. Ctrl-C saves and stops; the same command goes on.
-return Options.Run(args, async (options, cancellation) =>
+return Options.Run(args, (options, cancellation) => LiveConsole.RunAsync(async console =>
 {
     var files = new RunFiles(Path.Combine(options.Directory, options.Name));
     if (options.Fresh && Directory.Exists(files.Directory))
@@ -12,7 +12,6 @@ return Options.Run(args, async (options, cancellation) =>
     }
 
     Directory.CreateDirectory(files.Directory);
-    LiveConsole console = LiveConsole.Open(options.Plain);
     using Device device = Device.Open(options.Device, console.Say);
     using var run = new TrainingRun(options.Recipe, files, console, device);
     try
@@ -27,4 +26,4 @@ return Options.Run(args, async (options, cancellation) =>
 
     console.Say($"Report: {files.Report}");
     return 0;
-});
+}, options.Plain));

@@ -1,4 +1,6 @@
 using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace MiniMaxSharp.Training;
 
@@ -6,9 +8,7 @@ namespace MiniMaxSharp.Training;
 /// What a person sees while a run goes on. On a terminal: a few rows that are kept up to date, one a metric, each with the curve of
 /// its last values, and whatever is said above them. Elsewhere, in a pipe or a log: a line now and then, about fifty a phase.
 /// </summary>
-/// <param name="output">Where to write.</param>
-/// <param name="width">Columns of the terminal; null where the output is none.</param>
-public sealed class LiveConsole(TextWriter output, int? width)
+public sealed class LiveConsole
 {
     private const int History = 24;
     private const string Bars = "▁▂▃▄▅▆▇█";
@@ -28,18 +28,39 @@ public sealed class LiveConsole(TextWriter output, int? width)
 
     private readonly Dictionary<string, List<double>> _history = [];
     private string _phase = "";
-    private int _rows;
+    private readonly IAnsiConsole _console;
+    private readonly LiveDisplayContext? _display;
 
-    /// <summary>For this process's standard output. A terminal that does not know its width is taken for a pipe.</summary>
+    private LiveConsole(IAnsiConsole console, LiveDisplayContext? display)
+    {
+        _console = console;
+        _display = display;
+    }
+
+    /// <summary>Runs something that is watched.</summary>
+    /// <param name="run">Says and shows.</param>
     /// <param name="plain">Plain lines even on a terminal.</param>
-    public static LiveConsole Open(bool plain = false) => new(Console.Out, plain || Console.IsOutputRedirected || Console.WindowWidth == 0 ? null : Console.WindowWidth);
+    /// <param name="console">Where to write; this process's standard output by default.</param>
+    public static Task<T> RunAsync<T>(Func<LiveConsole, Task<T>> run, bool plain = false, IAnsiConsole? console = null)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        console ??= AnsiConsole.Console;
+        return plain || !console.Profile.Out.IsTerminal
+            ? run(new LiveConsole(console, null))
+            : console.Live(Text.Empty).StartAsync(display => run(new LiveConsole(console, display)));
+    }
 
     /// <summary>Writes a line that stays.</summary>
     public void Say(string line)
     {
-        Clear();
-        output.WriteLine(line);
-        output.Flush();
+        if (_display is null)
+        {
+            WriteLine(line);
+        }
+        else
+        {
+            _console.WriteLine(line);
+        }
     }
 
     /// <summary>Shows a step that is done.</summary>
@@ -54,15 +75,22 @@ public sealed class LiveConsole(TextWriter output, int? width)
         (string Name, string Text, double Value)[] shown = [.. Shown(metrics)];
         string progress = string.Create(CultureInfo.InvariantCulture, $"{phase} step {step}{(steps is { } all ? $"/{all}" : "")}");
         string time = left is { } span ? string.Create(CultureInfo.InvariantCulture, $"{(int)Math.Max(0, span.TotalMinutes)}:{Math.Max(0, span.Seconds):D2} left") : "";
-        if (width is { } columns)
+        if (_display is not null)
         {
-            Draw([$"{progress}  {time}", .. Rows(phase, shown)], columns);
+            _display.UpdateTarget(new Rows(new Text($"{progress}  {time}"), Table(phase, shown)));
+            _display.Refresh();
         }
         else if (step % Math.Max(1, (steps ?? 5000) / 50) == 0)
         {
-            output.WriteLine($"{progress}: {string.Join(", ", shown.Select(s => $"{s.Name} {s.Text}").Append(time).Where(s => s.Length > 0))}");
-            output.Flush();
+            WriteLine($"{progress}: {string.Join(", ", shown.Select(s => $"{s.Name} {s.Text}").Append(time).Where(s => s.Length > 0))}");
         }
+    }
+
+    // As it is: a line of a log is not broken at a width.
+    private void WriteLine(string line)
+    {
+        _console.Profile.Out.Writer.WriteLine(line);
+        _console.Profile.Out.Writer.Flush();
     }
 
     private static IEnumerable<(string Name, string Text, double Value)> Shown(TrainingMetrics metrics)
@@ -89,7 +117,7 @@ public sealed class LiveConsole(TextWriter output, int? width)
     private static bool IsTask(string name) =>
         name.StartsWith(MetricNames.PassRatePrefix, StringComparison.Ordinal) && !name.AsSpan(MetricNames.PassRatePrefix.Length).Contains('/');
 
-    private IEnumerable<string> Rows(string phase, (string Name, string Text, double Value)[] shown)
+    private Grid Table(string phase, (string Name, string Text, double Value)[] shown)
     {
         if (phase != _phase)
         {
@@ -97,7 +125,7 @@ public sealed class LiveConsole(TextWriter output, int? width)
             _phase = phase;
         }
 
-        int names = shown.Max(s => s.Name.Length), texts = shown.Max(s => s.Text.Length);
+        Grid grid = new Grid().AddColumn(new GridColumn().NoWrap()).AddColumn(new GridColumn().NoWrap().RightAligned()).AddColumn(new GridColumn().NoWrap());
         foreach ((string name, string text, double value) in shown)
         {
             if (!_history.TryGetValue(name, out List<double>? values))
@@ -111,36 +139,15 @@ public sealed class LiveConsole(TextWriter output, int? width)
                 values.RemoveAt(0);
             }
 
-            yield return $"  {name.PadRight(names)}  {text.PadLeft(texts)}  {Curve(values)}";
+            grid.AddRow(new IRenderable[] { new Text(name), new Text(text), new Text(Curve(values)) });
         }
+
+        return grid;
     }
 
     private static string Curve(List<double> values)
     {
         double low = values.Min(), high = values.Max();
         return string.Concat(values.Select(v => Bars[high > low ? (int)((v - low) / (high - low) * (Bars.Length - 1)) : 0]));
-    }
-
-    // Rows that would not fit in a line would wrap, and the next drawing would begin too low.
-    private void Draw(IEnumerable<string> rows, int columns)
-    {
-        Clear();
-        foreach (string row in rows)
-        {
-            output.WriteLine(row.Length < columns ? row : row[..Math.Max(0, columns - 1)]);
-            _rows++;
-        }
-
-        output.Flush();
-    }
-
-    // Up to the first row that was drawn, and everything from there erased.
-    private void Clear()
-    {
-        if (_rows > 0)
-        {
-            output.Write(string.Create(CultureInfo.InvariantCulture, $"\u001b[{_rows}A\u001b[J"));
-            _rows = 0;
-        }
     }
 }
