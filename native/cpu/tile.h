@@ -3,8 +3,6 @@
 // sits in nor its place there, and a product of one row equals the same row of a large product to the bit.
 #pragma once
 
-#include <utility>
-
 #include "cpu/vec.h"
 
 namespace mm::MM_ISA_NS {
@@ -100,7 +98,10 @@ inline void transpose_square(vfloat* rows) {
     interleave<1>(rows[i + 2], rows[i + 3]);
     interleave<2>(rows[i], rows[i + 2]);      // columns 0 and 1 of four rows
     interleave<2>(rows[i + 1], rows[i + 3]);  // columns 2 and 3
-    std::swap(rows[i + 1], rows[i + 2]);
+    // By hand: std::swap would forget that these vectors are aligned like floats.
+    const vfloat second = rows[i + 1];
+    rows[i + 1] = rows[i + 2];
+    rows[i + 2] = second;
   }
   if constexpr (kLanes > 4) {
     // Row 4 q + j now holds, in its group l of four lanes, what belongs into group q of row 4 l + j.
