@@ -21,7 +21,7 @@ public sealed class RecomputationTests
 
         long AfterForward()
         {
-            long before = Device.LiveBytes;
+            long before = NativeBytes.Settled();
             using TensorScope scope = device.Scope();
             using Tape tape = Tape.Record(device);
             model.Forward(PackedBatch.Create(device, [TinyModels.Ids(1, 400)]));
@@ -43,7 +43,7 @@ public sealed class RecomputationTests
 
         (long Peak, float[] Gradient) Run(Func<Tensor, Func<Tensor, Tensor>, Tensor> apply)
         {
-            long before = Device.LiveBytes, most = 0;
+            long before = NativeBytes.Settled(), most = 0;
             using TensorScope scope = device.Scope();
             using Tape tape = Tape.Record(device);
             Tensor x = Tensor.From<float>(device, [.. Enumerable.Range(0, 50_000).Select(i => i % 7 - 3f)], 1000, 50);

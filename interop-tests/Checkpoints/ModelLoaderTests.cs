@@ -137,7 +137,7 @@ public sealed class ModelLoaderTests : IDisposable
             values[^1] = bad;
             return TensorSource.Of<float>(Name, values, source.Shape);
         });
-        long live = Device.LiveBytes;
+        long live = NativeBytes.Settled();
         Refused(type, Name, "model.safetensors");
         Assert.Equal(live, Device.LiveBytes);
     }
@@ -171,7 +171,7 @@ public sealed class ModelLoaderTests : IDisposable
         Assert.Equal(Config.Parameters().Count(), reported.Count);
 
         using var cancellation = new CancellationTokenSource();
-        long live = Device.LiveBytes;
+        long live = NativeBytes.Settled();
         var cancelled = new Reporter(share =>
         {
             if (share > 0.5f)

@@ -219,7 +219,7 @@ public sealed class ModelTests
     {
         using Device device = Device.Open(on);
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(attention: [0, 0]), device, 1);
-        long before = Device.LiveBytes;
+        long before = NativeBytes.Settled();
         using (new ModelCache(model, 1, 16))
         {
             long small = Device.LiveBytes - before;
@@ -232,7 +232,7 @@ public sealed class ModelTests
     [Devices]
     public void No_native_bytes_are_left(string on)
     {
-        long before = Device.LiveBytes;
+        long before = NativeBytes.Settled();
         using (Device device = Device.Open(on))
         {
             using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(shared: true), device, 1);
