@@ -48,7 +48,7 @@ internal static class Results
         foreach (SettingResult setting in settings)
         {
             report.Section($"Setting: a worked-out answer is {setting.Setting.Name}");
-            report.Chart("pass rate by step", [.. setting.Methods.Select(m => new Curve(m.Method.Title, [.. m.Curve.Select(p => ((double)p.Step, p.Mean))]))]);
+            report.Chart("pass rate by step", [.. setting.Methods.Select(Band)]);
             report.Table(
             [
                 ["method", "learning rate", "final pass rate", "standard error", "steps to DAPO's final", "tokens without gradient"],
@@ -63,6 +63,11 @@ internal static class Results
 
         report.Save(path);
     }
+
+    private static Curve Band(MethodResult method) => new(method.Method.Title, [.. method.Curve.Select(p => ((double)p.Step, p.Mean))])
+    {
+        Band = [.. method.Curve.Select(p => ((double)p.Step, p.Mean - p.Deviation, p.Mean + p.Deviation))],
+    };
 
     private static void Write(Utf8JsonWriter json, SettingResult result)
     {
