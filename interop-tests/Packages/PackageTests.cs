@@ -70,7 +70,7 @@ public sealed class PackageTests
             Assert.Contains($"library: {tools}", doctor, StringComparison.Ordinal);
             Assert.Contains(": passed", doctor, StringComparison.Ordinal);
 
-            string output = Run(consumer, cache, "run", "-c", "Release", $"-p:RestoreAdditionalProjectSources={feed}", "-nodeReuse:false", "--", device);
+            string output = Run(consumer, cache, "run", "-c", "Release", $"-p:RestoreAdditionalProjectSources={feed}", "--", device);
             Assert.Equal("2,3,4", output.Trim().Split('\n')[^1]);
         }
         finally
