@@ -38,6 +38,7 @@ public sealed class MetricsTests
         PolicyStep step = real with
         {
             Reward = 0.5,
+            Kl = 0.25,
             Rollouts =
             [
                 Steps.Rollout(0, 1, [-1, -1, -1, -1], 1, new() { ["correct"] = 1, ["format"] = 1 }),
@@ -46,6 +47,7 @@ public sealed class MetricsTests
         };
         TrainingMetrics metrics = TrainingMetrics.Of(step);
         Assert.Equal(0.5, metrics["reward_std"], 12);
+        Assert.Equal(0.25, metrics["kl"]);
         Assert.Equal(1, metrics["rewards/correct/mean"]);
         Assert.Equal(0.5, metrics["rewards/format/mean"]);
         Assert.Equal(6, metrics["completions/mean_length"]);

@@ -38,10 +38,11 @@ public sealed record TrainingMetrics(ImmutableArray<(string Name, double Value)>
         [
             (MetricNames.Reward, step.Reward),
             (MetricNames.RewardStd, Math.Sqrt(rewards.Average(r => (r - step.Reward) * (r - step.Reward)))),
-            .. Parts(step.Rollouts),
+            .. RewardMetrics.Means(step.Rollouts.Select(r => r.Reward)),
             (MetricNames.UniformGroups, step.UniformGroups),
             (MetricNames.Loss, step.Loss),
             (MetricNames.Entropy, step.Entropy),
+            (MetricNames.Kl, step.Kl),
             (MetricNames.ClipRatio, step.ClipRatio),
             (MetricNames.ZeroGradientTokens, step.ZeroGradientTokens),
             (MetricNames.RolloutTrainerPearson, step.RolloutTrainerPearson),
@@ -92,12 +93,6 @@ public sealed record TrainingMetrics(ImmutableArray<(string Name, double Value)>
         select rate;
 
     private static double Rate(IEnumerable<TaskOutcome> outcomes) => outcomes.Average(o => o.Passed ? 1.0 : 0.0);
-
-    private static IEnumerable<(string Name, double Value)> Parts(IReadOnlyList<Rollout> rollouts) =>
-        rollouts.SelectMany(r => r.Reward.Parts ?? new Dictionary<string, double>())
-            .GroupBy(part => part.Key, part => part.Value)
-            .OrderBy(part => part.Key, StringComparer.Ordinal)
-            .Select(part => ($"rewards/{part.Key}/mean", part.Average()));
 
     private static (string Name, double Value)[] Lengths(IReadOnlyList<Rollout> rollouts)
     {
