@@ -61,7 +61,12 @@ internal sealed record MethodRun(Method Method, float Rate, int Seed)
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(start, device);
         using var optimizer = new AdamW(model.Parameters);
         int steps = plan.Recipe.CispoSteps;
-        PolicyOptions options = Recipe.Cispo(plan.Recipe, lessons) with { Objective = Method.Objective, LearningRate = new LearningRateSchedule(Rate, steps) };
+        PolicyOptions options = Recipe.Cispo(plan.Recipe, lessons) with
+        {
+            Objective = Method.Objective,
+            LearningRate = new LearningRateSchedule(Rate, steps),
+            MaxGenerationBatches = plan.MaxGenerationBatches,
+        };
         var trainer = new PolicyTrainer(model, optimizer, tokens => lessons.Text(tokens), new PuzzleReward(), options);
         var curve = new List<Point> { Examine(0) };
         var done = new List<PolicyStep>();

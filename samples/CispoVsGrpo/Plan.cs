@@ -31,8 +31,11 @@ internal sealed record Setting(string Name, double HabitQuick)
 /// <summary>What is compared, and on what. Numbers of steps decide how long it takes, never the clock.</summary>
 internal sealed record Plan
 {
-    /// <summary>The main job's model, puzzles and supervised phases.</summary>
-    public Recipe Recipe { get; init; } = new() { CispoSteps = 32, TestInstances = 540, TestSamples = 1 };
+    /// <summary>The main job's model, puzzles and supervised phases. An update is of two groups, so that a batch makes 16.</summary>
+    public Recipe Recipe { get; init; } = new() { CispoSteps = 32, Prompts = 32, PromptsPerUpdate = 2, TestInstances = 540, TestSamples = 1 };
+
+    /// <summary>Batches of prompts a step at most, until as many groups as a batch has prompts have something to teach (DAPO's dynamic sampling).</summary>
+    public int MaxGenerationBatches { get; init; } = 6;
 
     public IReadOnlyList<int> Seeds { get; init; } = [0, 1, 2, 3, 4];
 
