@@ -42,7 +42,7 @@ internal sealed record Plan
     /// <summary>Seeds that only learning rates are chosen with.</summary>
     public IReadOnlyList<int> SweepSeeds { get; init; } = [100, 101];
 
-    public IReadOnlyList<float> Rates { get; init; } = [3e-5f, 1e-4f, 3e-4f];
+    public IReadOnlyList<float> Rates { get; init; } = [1e-4f, 3e-4f, 1e-3f];
 
     public int ExamineEvery { get; init; } = 4;
 }

@@ -43,16 +43,21 @@ internal sealed class Lessons
     public string Text(ReadOnlySpan<int> response) => Tokenizer.Decode(response, skipSpecialTokens: true);
 
     /// <summary>A demonstration, quick with the given probability.</summary>
-    public TrainingSequence Demonstration(SplitMix64 random, double quick)
+    public TrainingSequence Demonstration(SplitMix64 random, double quick) => Demonstration(
+        random, instance => Demonstrated(instance, random.NextDouble() < quick ? DemonstrationStyle.Quick : DemonstrationStyle.Careful));
+
+    /// <summary>A demonstration in words of one's own.</summary>
+    /// <param name="random">Decides the puzzle.</param>
+    /// <param name="demonstrate">The response to it.</param>
+    public TrainingSequence Demonstration(SplitMix64 random, Func<TaskInstance, string> demonstrate)
     {
         TaskInstance instance = Train(random, _weights);
-        DemonstrationStyle style = random.NextDouble() < quick ? DemonstrationStyle.Quick : DemonstrationStyle.Careful;
         int[] prompt = Prompt(instance);
-        int[] response = Tokenizer.Encode(Demonstrated(instance, style));
+        int[] response = Tokenizer.Encode(demonstrate(instance));
         return new TrainingSequence([.. prompt, .. response], prompt.Length);
     }
 
-    private static string Demonstrated(TaskInstance instance, DemonstrationStyle style) =>
+    public static string Demonstrated(TaskInstance instance, DemonstrationStyle style) =>
         TaskRegistry.Get(instance.Task).Demonstrate(instance, style) + ChatTemplate.EndOfSentence;
 
     private IEnumerable<string> Corpus()

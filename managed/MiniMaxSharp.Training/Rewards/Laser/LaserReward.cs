@@ -26,7 +26,7 @@ public sealed class LaserReward : IRewardFunction
     }
 
     /// <inheritdoc/>
-    public string Name => "laser";
+    public string Name { get; init; } = "laser";
 
     /// <summary>What adaptive variants hold responses to at present.</summary>
     public LaserTargets Targets { get; private set; }
