@@ -8,9 +8,13 @@ namespace MiniMaxSharp.Tasks.Puzzles;
 /// </summary>
 internal sealed class SudokuBoard
 {
+    /// <summary>A choice, about a tenth of a second: to see that some grids of 9×9 have no solution takes a minute and more.</summary>
+    private const int MostTries = 100_000;
+
     private readonly SudokuShape _shape;
     private readonly int[] _digits;
     private readonly int[] _held;
+    private int _tries;
 
     internal SudokuBoard(SudokuShape shape, IReadOnlyList<int> digits)
     {
@@ -51,6 +55,7 @@ internal sealed class SudokuBoard
     }
 
     /// <summary>Up to <paramref name="most"/> ways to fill the blanks; the board stays as it is. With <paramref name="rng"/> digits are tried in random order.</summary>
+    /// <exception cref="FormatException">The search takes too long to tell.</exception>
     internal List<int[]> Solutions(int most, Rng? rng = null)
     {
         var found = new List<int[]>();
@@ -74,6 +79,8 @@ internal sealed class SudokuBoard
             found.Add(Digits);
         foreach (var digit in rng is null ? Members(left) : rng.Sample(Members(left), BitOperations.PopCount((uint)left)))
         {
+            if (++_tries > MostTries)
+                throw new FormatException($"{MostTries} digits were tried, and it is still open how many solutions the sudoku has.");
             Put(cell, digit);
             Search(found, most, rng);
             Erase(cell);
