@@ -165,7 +165,7 @@ public sealed class TaskContractTests
     [InlineData("dyck_language", "e0027201db85e3fe 208610066cbb3ac1 59b8e26d770226d6 997d0302d20ee67d")]
     [InlineData("web_of_lies", "45c47279d9302a6e 29865bfb95cd3b77 36c24b48fe4f0996 9e4ff6786cc1a2e2")]
     [InlineData("game_of_24", "f504f1e3ab1fe93a 4b97db43505f11e7 307a08a58ba0f7ee 0a50b6ae17f0d491")]
-    [InlineData("sudoku", "aa84911612192108 b58b4dbfe51599d8 92c9399f66105648 ec3244253193627a")]
+    [InlineData("sudoku", "517881b822809c76 73905a69099727b7 a2c68b400aaa378c f71e00012ba36dfc")]
     [InlineData("word_sorting", "f43f276215955614 985b41cf516aacf4 e46fa77e88f747f8 40a4ec1d5244c870")]
     [InlineData("arc_agi", "acc4af9cb52b79d6 41a849fb07da68d4 46d5db1fa951006a a69fb8429fc4279c")]
     [InlineData("number_wall", "6c56bffe4972777f 9cedcd518c30bc02 0f8e2cb1488e35ad f75ab916bfabe0ef")]
@@ -212,9 +212,9 @@ public sealed class TaskContractTests
             "<think> </think> <answer> </answer> easy which ? A B C D E F : true false and or not ( ) = ; none close [ { < ] } > "
             + "who says honest liar . -> Ann Bob Cal Dan Eve Fay Gus Hal Ida Jim Kay Leo Meg Ned Oli Pam Ray Sue "
             + $"make from + - * / | _ yes no {string.Join(' ', Enumerable.Range(0, 37))} "
-            + "fill a1 a2 a3 a4 b1 b2 b3 b4 c1 c2 c3 c4 d1 d2 d3 d4",
+            + $"fill {string.Join(' ', "abcdefghi".SelectMany(row => Enumerable.Range(1, 9).Select(column => $"{row}{column}")))}",
             string.Join(' ', vocabulary));
-        Assert.Equal(119, vocabulary.Count);
+        Assert.Equal(184, vocabulary.Count);
         Assert.Equal(vocabulary.Count, vocabulary.Distinct().Count());
     }
 }

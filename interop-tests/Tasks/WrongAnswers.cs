@@ -72,14 +72,15 @@ internal static partial class WrongAnswers
         right.Replace(' ', '.'),
     ];
 
+    /// <summary>With the outer rows exchanged rows and columns hold what they should, boxes and givens do not.</summary>
     private static List<string> OfSudoku(string right)
     {
         var rows = right.Split(" | ");
         return
         [
-            right[..^1], $"{right} 1", right.Replace('1', '2'), right.Replace('4', '5'), right.Replace('3', '_'),
-            string.Concat(right.Select(c => c is '1' ? '2' : c is '2' ? '1' : c)), string.Join(" | ", rows.Reverse()),
-            string.Join(' ', Enumerable.Repeat("1 2 3 4", 4)),
+            right[..^1], $"{right} 1", right.Replace('1', '2'), right.Replace('4', $"{rows.Length + 1}"[0]), right.Replace('3', '_'), right.Replace('2', '0'),
+            string.Concat(right.Select(c => c is '1' ? '2' : c is '2' ? '1' : c)), string.Join(" | ", rows.Reverse()), string.Join(" | ", rows.Select(_ => rows[0])),
+            string.Join(" | ", [rows[^1], .. rows[1..^1], rows[0]]), string.Join(" | ", rows[1..]),
         ];
     }
 

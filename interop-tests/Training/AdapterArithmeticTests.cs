@@ -48,6 +48,21 @@ public sealed class AdapterArithmeticTests : IDisposable
     }
 
     [Fact]
+    public void A_negated_IA3_vector_turns_round_what_it_changes()
+    {
+        var vectors = new Dictionary<string, float[]> { ["k_proj"] = [1, 1.5f, 0.25f], ["down_proj"] = [-1] };
+        IReadOnlyDictionary<string, float[]> whole = AdapterArithmetic.NegateIa3(vectors), half = AdapterArithmetic.NegateIa3(vectors, 0.5f);
+        Assert.Equal(["k_proj", "down_proj"], whole.Keys);
+        Assert.Equal([1, 0.5f, 1.75f], whole["k_proj"]);
+        Assert.Equal([3], whole["down_proj"]);
+        Assert.Equal([1, 0.75f, 1.375f], half["k_proj"]);
+        Assert.Equal([1, 1, 1], AdapterArithmetic.NegateIa3(vectors, 0)["k_proj"]);
+        Assert.Equal(vectors["k_proj"], AdapterArithmetic.NegateIa3(whole)["k_proj"]);
+        Assert.Equal([1, 1.5f, 0.25f], vectors["k_proj"]);
+        Assert.Throws<ArgumentOutOfRangeException>(() => AdapterArithmetic.NegateIa3(vectors, float.NaN));
+    }
+
+    [Fact]
     public void What_cannot_be_added_is_refused()
     {
         LoraWeights x = Noise(1, 2, LoraOptions.Head);

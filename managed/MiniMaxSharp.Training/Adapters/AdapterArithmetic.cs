@@ -1,8 +1,8 @@
 namespace MiniMaxSharp.Training;
 
 /// <summary>
-/// Composing LoRA adapters by arithmetic (arXiv 2306.14870, section 3). Elementwise sums of A and of B, as published, are not the sum of the
-/// updates B A: that one is <see cref="Concatenate"/>.
+/// Composing adapters by arithmetic (arXiv 2306.14870, section 3): LoRA, and the negation of IA³. Elementwise sums of A and of B, as published,
+/// are not the sum of the updates B A: that one is <see cref="Concatenate"/>.
 /// </summary>
 public static class AdapterArithmetic
 {
@@ -42,6 +42,30 @@ public static class AdapterArithmetic
         ArgumentNullException.ThrowIfNull(adapter);
         return new LoraWeights(adapter.Rank, adapter.Alpha, adapter.Modules.Select(m =>
             KeyValuePair.Create(m.Key, m.Value with { B = Array.ConvertAll(m.Value.B, x => -x) })));
+    }
+
+    /// <summary>
+    /// The IA³ adapter that undoes this one (section 3.1, ⊖): an activation is multiplied by (1 + λ) · 1 − λ · l where the adapter has it multiplied by l, so that
+    /// what l changes, l − 1, is turned round. λ = 0 is no adapter at all.
+    /// </summary>
+    /// <param name="vectors">l by module name, in whatever sizes.</param>
+    /// <param name="weight">λ.</param>
+    /// <exception cref="ArgumentOutOfRangeException">λ is not finite.</exception>
+    public static IReadOnlyDictionary<string, float[]> NegateIa3(IReadOnlyDictionary<string, float[]> vectors, float weight = 1)
+    {
+        ArgumentNullException.ThrowIfNull(vectors);
+        if (!float.IsFinite(weight))
+        {
+            throw new ArgumentOutOfRangeException(nameof(weight), weight, "λ has to be finite.");
+        }
+
+        var negated = new OrderedDictionary<string, float[]>(StringComparer.Ordinal);
+        foreach ((string module, float[] vector) in vectors)
+        {
+            negated.Add(module, Array.ConvertAll(vector, l => (float)(1 + (double)weight - (double)weight * l)));
+        }
+
+        return negated;
     }
 
     /// <summary>

@@ -16,7 +16,12 @@ public sealed record Response(RolloutPrompt Prompt, string Text, Completion Comp
 /// <summary>What a response earned.</summary>
 /// <param name="Score">The reward; null where the function does not apply.</param>
 /// <param name="Parts">Named parts, for the metrics.</param>
-public sealed record RewardResult(double? Score, IReadOnlyDictionary<string, double>? Parts = null);
+public sealed record RewardResult(double? Score, IReadOnlyDictionary<string, double>? Parts = null)
+{
+    /// <summary>Another score, and one part more.</summary>
+    internal RewardResult Rescored(double score, string part, double value) =>
+        new(score, new SortedDictionary<string, double>((Parts ?? new Dictionary<string, double>()).ToDictionary(), StringComparer.Ordinal) { { part, value } });
+}
 
 /// <summary>Scores responses: by rule, by a model, by running a program.</summary>
 public interface IRewardFunction

@@ -26,14 +26,20 @@ internal sealed class ModelJudge
         CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(responses);
+        JudgedQuestion?[] questions = [.. responses.Select(_question)];
+        string[][] replies = await AskAsync(
+            [.. responses.Zip(questions, (response, question) => question is null ? [] : prompts(Quoted(question), Answer(response.Text)))], cancellation)
+            .ConfigureAwait(false);
+        return [.. questions.Zip(replies, (question, said) => question is null ? new RewardResult(null) : read(said))];
+    }
+
+    /// <summary>The replies to lists of prompts, list by list.</summary>
+    public async Task<string[][]> AskAsync(IReadOnlyList<string[]> prompts, CancellationToken cancellation)
+    {
         using var places = new SemaphoreSlim(_concurrency);
-        return await Task.WhenAll(responses.Select(ScoreOneAsync)).ConfigureAwait(false);
+        return await Task.WhenAll(prompts.Select(list => Task.WhenAll(list.Select(AskOneAsync)))).ConfigureAwait(false);
 
-        async Task<RewardResult> ScoreOneAsync(Response response) => _question(response) is { } question
-            ? read(await Task.WhenAll(prompts(Quoted(question), Answer(response)).Select(AskAsync)).ConfigureAwait(false))
-            : new RewardResult(null);
-
-        async Task<string> AskAsync(string prompt)
+        async Task<string> AskOneAsync(string prompt)
         {
             await places.WaitAsync(cancellation).ConfigureAwait(false);
             try
@@ -47,15 +53,15 @@ internal sealed class ModelJudge
         }
     }
 
-    private static JudgedQuestion Quoted(JudgedQuestion question) => new(Quote(question.Question), Quote(question.Reference));
-
-    // What follows the thought.
-    private static string Answer(Response response)
+    /// <summary>What follows the thought, quoted.</summary>
+    public static string Answer(string response)
     {
-        int thought = response.Text.LastIndexOf(ResponseFormat.ThinkClose, StringComparison.Ordinal);
-        return Quote(thought < 0 ? response.Text : response.Text[(thought + ResponseFormat.ThinkClose.Length)..]);
+        int thought = response.LastIndexOf(ResponseFormat.ThinkClose, StringComparison.Ordinal);
+        return Quote(thought < 0 ? response : response[(thought + ResponseFormat.ThinkClose.Length)..]);
     }
 
-    // So that it cannot close the tag it is put into.
-    private static string Quote(string text) => text.Trim().Replace("</", "< /", StringComparison.Ordinal);
+    /// <summary>So that a text cannot close the tag it is put into.</summary>
+    public static string Quote(string text) => text.Trim().Replace("</", "< /", StringComparison.Ordinal);
+
+    private static JudgedQuestion Quoted(JudgedQuestion question) => new(Quote(question.Question), Quote(question.Reference));
 }

@@ -27,19 +27,31 @@ public sealed class PairwiseReward : IRewardFunction
     public async ValueTask<IReadOnlyList<RewardResult>> ScoreAsync(IReadOnlyList<Response> responses, CancellationToken cancellation) =>
         await _judge.ScoreAsync(
             responses,
-            (question, answer) => [Prompt(question, answer, question.Reference), Prompt(question, question.Reference, answer)],
-            replies => Result(JudgeReply.Preference(replies[0]), -JudgeReply.Preference(replies[1])),
+            (question, answer) => Prompts(question.Question, answer, question.Reference),
+            Result,
             cancellation).ConfigureAwait(false);
 
-    private static RewardResult Result(int asFirst, int asSecond) => new(
-        asFirst == asSecond ? asFirst : 0,
-        new SortedDictionary<string, double>(StringComparer.Ordinal) { ["consistent"] = asFirst == asSecond ? 1 : 0 });
+    /// <summary>Asks for a comparison of two answers, either of them first.</summary>
+    internal static string[] Prompts(string question, string one, string other) => [Prompt(question, one, other), Prompt(question, other, one)];
 
-    private static string Prompt(JudgedQuestion question, string first, string second) => $"""
+    /// <summary>1 if the one is better, −1 if the other is, 0 for a tie or if the replies to <see cref="Prompts"/> differ.</summary>
+    internal static (int Score, bool IsConsistent) Verdict(string[] replies)
+    {
+        int asFirst = JudgeReply.Preference(replies[0]), asSecond = -JudgeReply.Preference(replies[1]);
+        return asFirst == asSecond ? (asFirst, true) : (0, false);
+    }
+
+    private static RewardResult Result(string[] replies)
+    {
+        (int score, bool isConsistent) = Verdict(replies);
+        return new RewardResult(score, new SortedDictionary<string, double>(StringComparer.Ordinal) { ["consistent"] = isConsistent ? 1 : 0 });
+    }
+
+    private static string Prompt(string question, string first, string second) => $"""
         You compare two answers to a question. What counts is whether they are right and help; neither length nor order does.
 
         <question>
-        {question.Question}
+        {question}
         </question>
         <answer_a>
         {first}
