@@ -15,7 +15,7 @@ public sealed class CispoVsGrpoTests : IDisposable
     [InlineData(0.1, 0.0)]
     [InlineData(0.2, 2.0)]
     [InlineData(0.3, 4.0)]
-    [InlineData(0.5, 7.0)]
+    [InlineData(0.5, 7.5)]
     [InlineData(0.6, 8.0)]
     [InlineData(0.61, null)]
     public void Steps_to_a_pass_rate_lie_in_proportion_between_examinations(double passRate, double? steps)

@@ -19,7 +19,7 @@ internal sealed record Plan
     public Recipe Recipe { get; init; } = new() { MaxNewTokens = 288 };
 
     /// <summary>Supervised steps that make a second look a habit.</summary>
-    public int HabitSteps { get; init; } = 300;
+    public int HabitSteps { get; init; } = 1000;
 
     public float HabitRate { get; init; } = 1e-3f;
 
