@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using MiniMaxSharp.Checkpoints;
 using MiniMaxSharp.Cli;
@@ -174,79 +173,6 @@ public sealed partial class CommandTests : IDisposable
     }
 
     [Fact]
-    public void Sft_with_the_least_of_settings_lowers_the_loss_and_leaves_a_checkpoint()
-    {
-        Model(s_config, tokenizer: true).Dispose();
-        File.WriteAllText(_folder["lines.jsonl"], """
-            {"prompt": "a b", "completion": "c"}
-            {"prompt": "b", "completion": "a a"}
-            """);
-        (int code, string output, string errors) = Run("train", "sft", "--config", Config($$"""{"model": "{{_folder["model"]}}", "output": "{{_folder["tuned"]}}", "data": "{{_folder["lines.jsonl"]}}"}"""));
-        Assert.True(code == 0, errors);
-        double[] losses = [.. Loss().Matches(output).Select(m => double.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture))];
-        Assert.Equal(100, losses.Length);
-        Assert.InRange(losses[^1], 0, losses[0] - 0.5);
-
-        using MiniMaxForCausalLM tuned = MiniMaxForCausalLM.Load(_folder["tuned"], _device), before = MiniMaxForCausalLM.Load(_folder["model"], _device);
-        Assert.NotEqual(before.Parameters[0].Value.ToFloats(), tuned.Parameters[0].Value.ToFloats());
-        Assert.Equal(Tokenizer.Load(_folder["model"]).Encode("a b c"), Tokenizer.Load(_folder["tuned"]).Encode("a b c"));
-    }
-
-    [Fact]
-    public void Cispo_with_the_least_of_settings_runs()
-    {
-        Model(s_config, tokenizer: true).Dispose();
-        (int code, string output, string errors) = Run("train", "cispo", "--config", Config($$"""{"model": "{{_folder["model"]}}", "output": "{{_folder["trained"]}}", "tasks": ["dyck_language"], "steps": 2, "max_new_tokens": 20}"""));
-        Assert.True(code == 0, errors);
-        Assert.StartsWith("step 1: reward ", output, StringComparison.Ordinal);
-        MiniMaxForCausalLM.Load(_folder["trained"], _device).Dispose();
-        Tokenizer.Load(_folder["trained"]);
-    }
-
-    [Theory]
-    [InlineData("{\"model\": \"m\",\n\"output\": \"o\",\n\"stepz\": 3}", ", line 3: ", "stepz")]
-    [InlineData("{\"model\": \"m\",\n\"output\": \"o\", \"steps\": \"many\"}", ", line 2: ", "")]
-    [InlineData("{\"model\": \"m\"}", ", line 1: ", "output")]
-    [InlineData("", ", line 1: ", "")]
-    [InlineData("{\"model\": \"m\", \"output\": \"o\", \"steps\": 0}", ": ", "steps")]
-    [InlineData("{\"model\": \"m\", \"output\": \"o\", \"learning_rate\": -1}", ": ", "learning_rate")]
-    [InlineData("{\"model\": \"MODEL\", \"output\": \"o\"}", ": ", "'data' is missing")]
-    public void Training_refuses_settings_by_file_and_line(string settings, string place, string named)
-    {
-        Model(s_config, tokenizer: true).Dispose();
-        string config = Config(settings.Replace("MODEL", _folder["model"], StringComparison.Ordinal));
-        (int code, _, string errors) = Run("train", "sft", "--config", config);
-        Assert.Equal(2, code);
-        Assert.StartsWith(config + place, errors, StringComparison.Ordinal);
-        Assert.Contains(named, errors, StringComparison.Ordinal);
-        Assert.DoesNotContain("LineNumber", errors, StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData("{\"prompt\": \"a\"}", "'completion' is missing")]
-    [InlineData("{\"prompt\": \"a\", \"completion\": \"b\"", "")]
-    [InlineData("", "")]
-    [InlineData("{\"prompt\": \"a\", \"completion\": \"b\", \"x\": 1}", "'x'")]
-    public void Training_refuses_a_line_of_data_by_its_number(string line, string named)
-    {
-        Model(s_config, tokenizer: true).Dispose();
-        File.WriteAllText(_folder["lines.jsonl"], "{\"prompt\": \"a b\", \"completion\": \"c\"}\n" + line + "\n");
-        (int code, _, string errors) = Run("train", "sft", "--config", Config($$"""{"model": "{{_folder["model"]}}", "output": "{{_folder["tuned"]}}", "data": "{{_folder["lines.jsonl"]}}"}"""));
-        Assert.Equal(2, code);
-        Assert.StartsWith($"{_folder["lines.jsonl"]}, line 2: ", errors, StringComparison.Ordinal);
-        Assert.Contains(named, errors, StringComparison.Ordinal);
-        Assert.False(Directory.Exists(_folder["tuned"]));
-    }
-
-    [Fact]
-    public void An_unknown_task_is_refused()
-    {
-        (int code, _, string errors) = Run("train", "cispo", "--config", Config("""{"model": "m", "output": "o", "tasks": ["chess"]}"""));
-        Assert.Equal(2, code);
-        Assert.Contains("'chess'", errors, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Doctor_finds_nothing_wrong()
     {
         (int code, string output, string errors) = Run("doctor");
@@ -328,18 +254,9 @@ public sealed partial class CommandTests : IDisposable
         return model;
     }
 
-    private string Config(string json)
-    {
-        File.WriteAllText(_folder["config.json"], json);
-        return _folder["config.json"];
-    }
-
     private void WriteInput(params (string Name, Tensor Value)[] tensors) => SafetensorsWriter.Write(_folder["in.safetensors"], tensors);
 
     private Tensor Longs(long[] values, params ReadOnlySpan<long> shape) => Tensor.From<long>(_device, values, shape);
-
-    [GeneratedRegex(@"loss ([\d.]+)")]
-    private static partial Regex Loss();
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Spaces();

@@ -11,18 +11,24 @@ namespace MiniMaxSharp.Tests.Training;
 
 /// <summary>
 /// A small run with all that a large one has to remember: the tests make it in this process, and <see cref="Main"/> as one that may be
-/// killed. Its goal moves on when the model has found it.
+/// killed. Its goal moves on when the model has found it, its window widens, and its target lengths follow what the model needs.
 /// </summary>
 internal sealed class ReinforcementJob : IAsyncDisposable
 {
     private const int SaveEvery = 2;
     private static readonly Tokenizer s_tokenizer = BpeTrainer.Train(["a b c"], new BpeTrainerOptions { VocabularySize = 300 });
     private static readonly TaskInstance s_instance = TaskRegistry.Get("sudoku").Generate(1, 1, PromptStyle.Compact, Split.Train);
+    private static readonly DifficultyController s_controller = new() { RaiseAbove = 0.5, InitialPassRate = 0.4, Memory = 0.5 };
+    private static readonly WindowSchedule s_schedule = new() { Stages = [new(5), new(6), new(7)], Steps = 2, Tolerance = 10, NearShare = 0.5 };
+    private static readonly LaserOptions s_laserOptions = new() { MaxLength = 7, CandidateStep = 1, GroupSize = 4, UpdateEvery = 3 };
+    private static readonly ResponseJudge s_judge = (response, _) => ValueTask.FromResult<Judgement?>(new Judgement(true, response.Completion.Tokens.Any(t => t % 5 == 1)));
     private readonly string _directory;
     private readonly Device _device;
     private readonly MiniMaxForCausalLM _model;
     private readonly AdamW _optimizer;
-    private readonly Goal _goal = new();
+    private readonly Checkpointed<DifficultyState> _difficulty = new("difficulty", s_controller.Start(["sudoku"]), s => s.ToJson(), DifficultyState.FromJson);
+    private readonly Checkpointed<WindowState> _window = new("window", s_schedule.Start(), s => s.ToJson(), WindowState.FromJson);
+    private readonly LaserReward _laser = new(s_judge, s_laserOptions);
     private readonly Log _log;
     private readonly ReinforcementRun _run;
 
@@ -43,7 +49,7 @@ internal sealed class ReinforcementJob : IAsyncDisposable
                 new PolicyTrainer(_model, _optimizer, Options),
                 (step, stepSeed) => Plan(stepSeed, data, delay?.Invoke(step) ?? 0),
                 new ReinforcementRunOptions { Staleness = staleness, Seed = seed },
-                [_goal, _log, .. more]);
+                [_difficulty, _window, _laser, _log, .. more]);
             if (resumed)
             {
                 _run.Load(Checkpoint);
@@ -82,9 +88,11 @@ internal sealed class ReinforcementJob : IAsyncDisposable
     {
         while (_run.Step < steps)
         {
+            await RenewTargetsAsync();
             ReinforcementStep step = await _run.StepAsync();
             Assert.True(step.Training.Updates > 0);
-            _goal.Update(step.Training.Reward);
+            _difficulty.Value = s_controller.Next(_difficulty.Value, TaskOutcome.Of(step.Training.Rollouts));
+            _window.Value = s_schedule.Next(_window.Value, WindowObservation.Of(TrainingMetrics.Of(step.Training)));
             _log.Write(step);
             each?.Invoke(step);
             if (_run.Step % SaveEvery == 0)
@@ -112,12 +120,29 @@ internal sealed class ReinforcementJob : IAsyncDisposable
         _device.Dispose();
     }
 
+    private async Task RenewTargetsAsync()
+    {
+        if (_laser.IsDue(_run.Step))
+        {
+            RolloutPrompt[] prompts = [.. Enumerable.Range(0, 3).Select(i => new RolloutPrompt(TinyModels.Ids(i, 5)))];
+            IReadOnlyList<ScoredResponse[]> answers = await Source(_laser).RespondAsync(_model, prompts, (ulong)_run.Step, CancellationToken.None);
+            await _laser.UpdateAsync([.. answers.SelectMany(group => group.Select(a => a.Response))]);
+        }
+    }
+
+    // What changes between steps is taken as it is now: the rollouts may be sampled later.
     private RolloutPlan Plan(ulong seed, object? data, int delay)
     {
         var random = new SplitMix64(seed);
-        RolloutPrompt[] prompts = [.. Enumerable.Range(0, 2).Select(_ => new RolloutPrompt(TinyModels.Ids(random.Below(1000), 5), data ?? s_instance))];
-        return new RolloutPlan(_ => prompts, new SingleTurn(_ => "text", new ShareOfFifth(_goal.Fifth, delay), Options.Generation, Options.GroupSize), seed);
+        int level = _difficulty.Value["sudoku"].Level;
+        var instance = new TaskInstance(s_instance.Task, s_instance.Prompt, level, s_instance.Puzzle, s_instance.Solution);
+        RolloutPrompt[] prompts = [.. Enumerable.Range(0, 2).Select(_ => new RolloutPrompt(TinyModels.Ids(random.Below(1000), 5), data ?? instance))];
+        var laser = new LaserReward(s_judge, s_laserOptions, _laser.Targets);
+        return new RolloutPlan(_ => prompts, Source(new CompositeReward("job", (new ShareOfFifth(level % 5, delay), 1), (laser, 0.5))), seed);
     }
+
+    private SingleTurn Source(IRewardFunction reward) => new(
+        _ => "text", reward, Options.Generation with { MaxNewTokens = s_schedule.StageOf(_window.Value).Tokens, StopTokens = [0, 10, 20, 30, 40] }, Options.GroupSize);
 
     /// <summary>The share of tokens that are so much more than a multiple of five.</summary>
     public sealed class ShareOfFifth(int fifth, int delay = 0) : IRewardFunction
@@ -136,20 +161,6 @@ internal sealed class ReinforcementJob : IAsyncDisposable
                 }),
             ];
         }
-    }
-
-    /// <summary>Stands for a difficulty.</summary>
-    private sealed class Goal : ICheckpointedState
-    {
-        public string Name => "goal";
-
-        public int Fifth { get; private set; }
-
-        public void Update(double reward) => Fifth = reward > 0.25 ? (Fifth + 1) % 5 : Fifth;
-
-        public JsonNode Save() => Fifth;
-
-        public void Load(JsonNode state) => Fifth = (int)state;
     }
 
     /// <summary>A log without times, cut to what the checkpoint saw.</summary>

@@ -24,6 +24,12 @@ public sealed class ResumeTests
         }
 
         Equal(folder["undisturbed"], folder["stopped"]);
+
+        // All that may change on the way has changed.
+        JsonNode states = JsonNode.Parse(TrainingCheckpoint.ReadState(Path.Combine(folder["undisturbed"], "checkpoint")))!["states"]!;
+        Assert.InRange(DifficultyState.FromJson(states["difficulty"]!.ToJsonString())["sudoku"].Level, 2, 10);
+        Assert.InRange(WindowState.FromJson(states["window"]!.ToJsonString()).Stage, 1, 2);
+        Assert.NotEqual(LaserTargets.Unlimited(7), LaserTargets.FromJson(states["laser"]!.ToJsonString()));
     }
 
     [Fact]
@@ -68,7 +74,7 @@ public sealed class ResumeTests
         Refuses("seed", () => new ReinforcementJob(folder["run"], 1, seed: 6));
         Refuses("staleness", () => new ReinforcementJob(folder["run"], 2));
         Refuses("states", () => new ReinforcementJob(folder["run"], 1, more: [new Empty("stage")]));
-        Assert.Throws<ArgumentException>(() => new ReinforcementJob(folder["other"], 1, more: [new Empty("goal")]));
+        Assert.Throws<ArgumentException>(() => new ReinforcementJob(folder["other"], 1, more: [new Empty("difficulty")]));
 
         static void Refuses(string what, Func<ReinforcementJob> load) =>
             Assert.Contains(what, Assert.Throws<InvalidOperationException>(load).Message, StringComparison.Ordinal);
@@ -81,7 +87,7 @@ public sealed class ResumeTests
         await RunAsync(folder["run"], 1, 2);
         string file = Path.Combine(folder["run"], "checkpoint", "training.json");
         string whole = File.ReadAllText(file);
-        foreach (string damaged in new[] { whole[..^5], whole.Replace("\"tokens\"", "\"tokes\""), whole.Replace("\"step\"", "\"stop\"") })
+        foreach (string damaged in new[] { whole[..^5], whole.Replace("\"tokens\"", "\"tokes\""), whole.Replace("\"step\"", "\"stop\""), whole.Replace("\"Easy\"", "\"Easi\""), whole.Replace("\"level\"", "\"lewel\"") })
         {
             File.WriteAllText(file, damaged);
             Assert.Contains("checkpoint", Assert.Throws<InvalidDataException>(() => new ReinforcementJob(folder["run"], 1)).Message, StringComparison.Ordinal);

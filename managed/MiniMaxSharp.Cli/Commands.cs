@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using MiniMaxSharp.Cli.Train;
 using MiniMaxSharp.Native;
 
 namespace MiniMaxSharp.Cli;
@@ -25,6 +26,7 @@ internal static class Commands
               minimax serve runs/seed-0/checkpoint
               minimax forward --model DIR --input in.safetensors --output out.safetensors --gradients
               minimax train sft --config sft.json
+              minimax train rl --config rl.json
               minimax tasks generate --task futoshiki --count 100 --difficulty 3 --output puzzles.jsonl
               minimax report runs/seed-0 runs/seed-1
 
@@ -34,7 +36,7 @@ internal static class Commands
         root.Subcommands.Add(Inspect(output));
         root.Subcommands.Add(Forward());
         root.Subcommands.Add(Generate(output));
-        root.Subcommands.Add(Train(output));
+        root.Subcommands.Add(TrainCommand.Create(output));
         root.Subcommands.Add(TasksCommand.Create(output));
         root.Subcommands.Add(ReportCommand.Create(output));
         root.Subcommands.Add(ServeCommand.Create(output));
@@ -123,38 +125,6 @@ internal static class Commands
         return command;
     }
 
-    private static Command Train(TextWriter output)
-    {
-        var command = new Command("train", "Train a model: sft or cispo");
-        foreach ((string name, string description) in new[]
-        {
-            ("sft", """
-                Supervised fine-tuning on lines of {"messages"}, {"prompt", "completion"} or {"text"}.
-
-                Settings: model, output, data; steps (100), learning_rate (1e-4), batch (16), seed (0),
-                device ("cpu"; "cuda", "cuda:1", "auto").
-                Example: {"model": "runs/seed-0/checkpoint", "output": "tuned", "data": "lines.jsonl", "steps": 200}
-                """),
-            ("cispo", """
-                Reinforcement learning on verifiable tasks.
-
-                Settings: model, output, tasks; steps (100), learning_rate (1e-4), difficulty (1), prompts (16), group_size (8),
-                max_new_tokens (256), max_importance_weight (5), seed (0), device ("cpu"; "cuda", "cuda:1", "auto").
-                Example: {"model": "runs/seed-0/checkpoint", "output": "trained", "tasks": ["dyck_language"], "steps": 50}
-                """),
-        })
-        {
-            var config = new Option<string>("--config") { Required = true, Description = "Settings as a JSON file" };
-            var sub = new Command(name, description) { config };
-            sub.SetAction((result, cancellation) => GuardedAsync(result, () => name == "sft"
-                ? TrainCommand.SupervisedAsync(result.GetValue(config)!, name => Open(result, name), output, cancellation)
-                : TrainCommand.CispoAsync(result.GetValue(config)!, name => Open(result, name), output, cancellation)));
-            command.Subcommands.Add(sub);
-        }
-
-        return command;
-    }
-
     private static Command Doctor(TextWriter output)
     {
         var command = new Command("doctor", "Library, ABI, processor, devices, and a self-test");
@@ -175,7 +145,7 @@ internal static class Commands
     /// <summary>The option that says where a model runs.</summary>
     public static Option<string> DeviceName() => new("--device") { DefaultValueFactory = _ => "cpu", Description = "cpu, cuda, cuda:1 (the second GPU), or auto: a GPU if there is one" };
 
-    private static Device Open(ParseResult command, string name) =>
+    public static Device Open(ParseResult command, string name) =>
         Device.Open(name, why => command.InvocationConfiguration.Error.WriteLine($"Warning: {why}"));
 
     private static Option<string> Model() => new("--model") { Required = true, Description = "Folder with config.json and model.safetensors" };

@@ -19,6 +19,9 @@ public static class MetricNames
     /// <summary>The method's own objective, negated.</summary>
     public const string Loss = "loss";
 
+    /// <summary>Of the value function, where there is one.</summary>
+    public const string ValueLoss = "value_loss";
+
     /// <summary>Of a scored token, nats.</summary>
     public const string Entropy = "entropy";
 
@@ -109,8 +112,14 @@ public static class MetricNames
     /// <summary>Stage of a <see cref="WindowSchedule"/>, from 0.</summary>
     public const string WindowStage = "window_stage";
 
-    /// <summary>What the names of pass rates begin with.</summary>
+    /// <summary>Share of right responses, over all tasks.</summary>
+    public const string PassRate = "pass_rate";
+
+    /// <summary>What the names of pass rates by task begin with.</summary>
     public const string PassRatePrefix = "pass_rate/";
+
+    /// <summary>Begins <c>pass_at_{k}</c>, pass@k: the share of questions that one of k answers is right to (see <see cref="PassAtK"/>).</summary>
+    public const string PassAtPrefix = "pass_at_";
 
     /// <summary>Whether a metric is a time: all others are the same whenever a run is repeated.</summary>
     public static bool IsTime(string name)

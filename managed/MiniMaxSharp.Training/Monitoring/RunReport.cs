@@ -63,8 +63,9 @@ public static class RunReport
     private static readonly (string Caption, string[] Metrics)[] s_charts =
     [
         ("Reward", [MetricNames.Reward]),
-        ("Pass rate", ["pass_rate"]),
+        ("Pass rate", [MetricNames.PassRate]),
         ("Loss", [MetricNames.Loss]),
+        ("Loss of the value function", [MetricNames.ValueLoss]),
         ("Length of a response, tokens", [MetricNames.MeanLength, MetricNames.P50Length, MetricNames.P99Length]),
         ("Mean length by sign of the advantage, tokens", [MetricNames.PositiveMeanLength, MetricNames.NegativeMeanLength]),
         ("Share of responses cut off, and stopped for repeating themselves", [MetricNames.TruncatedRatio, MetricNames.RepetitionStopRate]),
@@ -133,7 +134,7 @@ public static class RunReport
         }
     }
 
-    // Pass rates: all tasks together, then each by its difficulties; and the parts of the reward.
+    // Pass rates: all tasks together, then each by its difficulties; pass@k; and the parts of the reward.
     private static IEnumerable<(string Caption, string[] Metrics)> Parts(IReadOnlyList<RunLog> runs)
     {
         string[] names = [.. runs.SelectMany(r => r.Metrics.SelectMany(l => l.Values.Keys)).Distinct().Order(StringComparer.Ordinal)];
@@ -144,6 +145,7 @@ public static class RunReport
             yield return ($"Pass rate of {task.Key[MetricNames.PassRatePrefix.Length..]} by difficulty", [.. task.OrderBy(r => r.Length)]);
         }
 
+        yield return ("Share of questions that one of k answers is right to", [.. names.Where(n => n.StartsWith(MetricNames.PassAtPrefix, StringComparison.Ordinal))]);
         yield return ("Parts of the reward", [.. names.Where(n => n.StartsWith("rewards/", StringComparison.Ordinal))]);
     }
 

@@ -41,6 +41,7 @@ public sealed record TrainingMetrics(ImmutableArray<(string Name, double Value)>
             .. RewardMetrics.Means(step.Rollouts.Select(r => r.Reward)),
             (MetricNames.UniformGroups, step.UniformGroups),
             (MetricNames.Loss, step.Loss),
+            (MetricNames.ValueLoss, step.ValueLoss),
             (MetricNames.Entropy, step.Entropy),
             (MetricNames.Kl, step.Kl),
             (MetricNames.ClipRatio, step.ClipRatio),

@@ -36,7 +36,7 @@ public sealed record PolicyStep
     /// <summary>Coefficient of variation of the experts' loads at the first update, averaged over layers; NaN without an update.</summary>
     public required double ExpertLoadCv { get; init; }
 
-    /// <summary>Mean loss of the value function; 0 without one.</summary>
+    /// <summary>Mean loss of the value function; NaN without one.</summary>
     public required double ValueLoss { get; init; }
 
     /// <summary>Mean gradient norm before clipping.</summary>

@@ -127,7 +127,7 @@ public sealed class PolicyTrainer
             Kl = totals.Kl / totals.ResponseTokens,
             RolloutTrainerPearson = totals.Pearson,
             ExpertLoadCv = totals.ExpertLoadCv,
-            ValueLoss = totals.ValueLoss / Math.Max(totals.Updates, 1),
+            ValueLoss = _valueHead is null ? double.NaN : totals.ValueLoss / Math.Max(totals.Updates, 1),
             AuxiliaryLoss = totals.Auxiliary / Math.Max(totals.Updates, 1),
             GradientNorm = totals.GradientNorm / Math.Max(totals.Updates, 1),
             LearningRate = rate,

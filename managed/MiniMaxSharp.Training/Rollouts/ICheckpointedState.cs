@@ -12,6 +12,6 @@ public interface ICheckpointedState
     JsonNode Save();
 
     /// <summary>Takes up what <see cref="Save"/> gave.</summary>
-    /// <exception cref="FormatException">It is not that.</exception>
+    /// <exception cref="InvalidDataException">It is not that.</exception>
     void Load(JsonNode state);
 }

@@ -141,8 +141,7 @@ public sealed class ReinforcementRun : IAsyncDisposable
 
     /// <summary>Goes on from a checkpoint, before the first step. The trainer's model (and value head) has to be loaded from it already.</summary>
     /// <exception cref="InvalidOperationException">Steps were made, or the checkpoint's run had other settings or states.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint's state is damaged; the message names it.</exception>
-    /// <exception cref="FormatException">One of the states cannot read what was saved of it.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint's state, or what it holds of one of the states, is damaged; the message names it.</exception>
     public void Load(string directory)
     {
         if (Step > 0 || _queue.Count > 0)
@@ -157,7 +156,7 @@ public sealed class ReinforcementRun : IAsyncDisposable
         TrainingCheckpoint.LoadOptimizer(directory, _trainer.Optimizer);
         foreach (ICheckpointedState own in _states)
         {
-            own.Load(saved.States[own.Name]!);
+            Load(directory, own, saved.States);
         }
 
         Array.ForEach(saved.Rollouts, r => _queue.Enqueue(Task.FromResult(r)));
@@ -195,6 +194,18 @@ public sealed class ReinforcementRun : IAsyncDisposable
         catch (Exception error) when (error is JsonException or FormatException or NullReferenceException or InvalidOperationException or ArgumentException)
         {
             throw new InvalidDataException($"The state of {directory} is damaged: {error.Message}", error);
+        }
+    }
+
+    private static void Load(string directory, ICheckpointedState own, JsonObject states)
+    {
+        try
+        {
+            own.Load(states[own.Name] ?? throw new InvalidDataException("it is null"));
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"The state '{own.Name}' of {directory} is damaged: {error.Message}", error);
         }
     }
 

@@ -1,14 +1,18 @@
+using System.Text.Json.Nodes;
+
 namespace MiniMaxSharp.Training;
 
 /// <summary>
 /// Reward shaping by length (LASER, LASER-D and LASER-DE, arXiv 2505.15612): C(y) + λ(y)·S(y), with C by correctness and form and S a step at
 /// the target length. The adaptive variants take the difficulty of a prompt from its own group and the target of a difficulty from
-/// <see cref="Targets"/>, which the trainer renews by <see cref="UpdateAsync"/> whenever <see cref="IsDue"/> says so and keeps in its checkpoint.
+/// <see cref="Targets"/>, which the trainer renews by <see cref="UpdateAsync"/> whenever <see cref="IsDue"/> says so. A
+/// <see cref="ReinforcementRun"/> that is given the reward as a state keeps them in its checkpoint; rollouts that are sampled while
+/// targets may change need a reward of their own, made with the targets of the moment.
 /// <para>In a group that is all right the bonus is the only signal: whether dynamic sampling looks at correctness (part <c>correct</c>) or
 /// at this reward has to be chosen deliberately.</para>
 /// <para>Parts: <c>correct</c>, <c>format</c>, <c>length_bonus</c>, and <c>target</c> in tokens.</para>
 /// </summary>
-public sealed class LaserReward : IRewardFunction
+public sealed class LaserReward : IRewardFunction, ICheckpointedState
 {
     private readonly ResponseJudge _judge;
     private readonly LaserOptions _options;
@@ -46,6 +50,16 @@ public sealed class LaserReward : IRewardFunction
             Groups(monitoring, judgements).Select(group => (IReadOnlyList<LengthSample>)
                 [.. group.Select(i => new LengthSample(Length(monitoring[i]), judgements[i]!.Value.Passed))]),
             _options);
+    }
+
+    /// <summary>The targets.</summary>
+    public JsonNode Save() => JsonNode.Parse(Targets.ToJson())!;
+
+    /// <inheritdoc/>
+    public void Load(JsonNode state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Targets = LaserTargets.FromJson(state.ToJsonString());
     }
 
     /// <inheritdoc/>
