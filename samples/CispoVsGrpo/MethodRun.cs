@@ -19,7 +19,7 @@ internal sealed record Outcome
 
     public long ZeroGradientTokens { get; set; }
 
-    /// <summary>Mean share of trained tokens whose weight was capped or masked.</summary>
+    /// <summary>Mean share of trained tokens whose weight was capped; what was masked is among the tokens without gradient.</summary>
     public double ClipRatio { get; set; }
 
     /// <summary>Mean updates on a batch of rollouts.</summary>
