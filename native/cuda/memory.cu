@@ -29,6 +29,7 @@ constexpr bool kFreeAtOnce = false;
 
 struct Block {
   int64_t size;
+  int64_t asked;  // a block from the cache may be larger than need be
   Pool* pool;  // null: freed at once when released
   bool host;
 };
@@ -37,7 +38,7 @@ struct Books {
   std::mutex mutex;
   std::unordered_map<void*, Block> live;
   std::unordered_set<Pool*> pools;
-  int64_t live_bytes = 0;
+  int64_t live_bytes = 0;  // as asked for
   int64_t cached_bytes = 0;
 };
 
@@ -117,8 +118,8 @@ void* allocate(Context& context, int64_t bytes) {
            static_cast<long long>(b.cached_bytes));
     }
   }
-  b.live.emplace(pointer, Block{size, context.pool, false});
-  b.live_bytes += size;
+  b.live.emplace(pointer, Block{size, bytes, context.pool, false});
+  b.live_bytes += bytes;
   return pointer;
 }
 
@@ -130,7 +131,7 @@ void* allocate_host(Context&, int64_t bytes) {
     fail(MM_STATUS_OUT_OF_MEMORY, "no pinned memory for %lld bytes", static_cast<long long>(bytes));
   Books& b = books();
   std::lock_guard lock(b.mutex);
-  b.live.emplace(pointer, Block{bytes, nullptr, true});
+  b.live.emplace(pointer, Block{bytes, bytes, nullptr, true});
   b.live_bytes += bytes;
   return pointer;
 }
@@ -142,7 +143,7 @@ bool release(void* pointer) {
   if (found == b.live.end()) return false;
   const Block block = found->second;
   b.live.erase(found);
-  b.live_bytes -= block.size;
+  b.live_bytes -= block.asked;
   if (kFreeAtOnce && block.pool && !block.pool->of_graph) {
     free_device(pointer);
   } else if (block.pool) {

@@ -16,12 +16,18 @@ namespace {
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kLargest = int64_t{1} << 46;
 
+struct Block {
+  int64_t size;
+  int64_t asked;  // a block from the cache may be larger than need be
+};
+
 struct Blocks {
   std::mutex mutex;
-  std::unordered_map<void*, int64_t> live;      // pointer -> size of its block
+  std::unordered_map<void*, Block> live;
   std::map<int64_t, std::vector<void*>> cache;  // size -> free blocks
-  int64_t live_bytes = 0;
-  int64_t peak_bytes = 0;  // most that was live since the cache was last emptied
+  int64_t live_bytes = 0;                       // as asked for
+  int64_t used_bytes = 0;                       // of the blocks they are in
+  int64_t peak_bytes = 0;                       // most that was used since the cache was last emptied
   int64_t cached_bytes = 0;
 };
 
@@ -43,7 +49,7 @@ void trim(Blocks& b) {
   }
   b.cache.clear();
   b.cached_bytes = 0;
-  b.peak_bytes = b.live_bytes;
+  b.peak_bytes = b.used_bytes;
 }
 
 }  // namespace
@@ -77,9 +83,10 @@ void* allocate(int64_t bytes) {
       pointer = aligned_memory(size);
     }
   }
-  b.live.emplace(pointer, size);
-  b.live_bytes += size;
-  b.peak_bytes = std::max(b.peak_bytes, b.live_bytes);
+  b.live.emplace(pointer, Block{size, bytes});
+  b.live_bytes += bytes;
+  b.used_bytes += size;
+  b.peak_bytes = std::max(b.peak_bytes, b.used_bytes);
   return pointer;
 }
 
@@ -88,11 +95,12 @@ bool release(void* pointer) {
   std::lock_guard lock(b.mutex);
   const auto found = b.live.find(pointer);
   if (found == b.live.end()) return false;
-  const int64_t size = found->second;
+  const Block block = found->second;
   b.live.erase(found);
-  b.live_bytes -= size;
-  b.cache[size].push_back(pointer);
-  b.cached_bytes += size;
+  b.live_bytes -= block.asked;
+  b.used_bytes -= block.size;
+  b.cache[block.size].push_back(pointer);
+  b.cached_bytes += block.size;
   // Work that has ended leaves blocks that are never asked for again: start over before they outgrow what
   // goes on.
   if (b.cached_bytes > 2 * b.peak_bytes) trim(b);

@@ -19,7 +19,7 @@ TEST(Context, CountsAndReusesMemory) {
   const int64_t before = mm_memory_live_bytes();
   void* first = nullptr;
   MM_EXPECT_OK(mm_memory_allocate(context, 1000, &first));
-  EXPECT_GE(mm_memory_live_bytes(), before + 1000);
+  EXPECT_EQ(mm_memory_live_bytes(), before + 1000);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % 64, 0u);
   MM_EXPECT_OK(mm_memory_free(first));
   EXPECT_EQ(mm_memory_live_bytes(), before);
@@ -29,6 +29,21 @@ TEST(Context, CountsAndReusesMemory) {
   EXPECT_EQ(first, second);
   MM_EXPECT_OK(mm_memory_free(second));
   EXPECT_NE(mm_memory_allocate(context, int64_t{1} << 60, &second), MM_STATUS_OK);
+}
+
+TEST(Context, CountsWhatWasAskedForWhateverBlockItIsIn) {
+  for (const Target& target : all_targets()) {
+    Context context(target);
+    MM_EXPECT_OK(mm_memory_trim());
+    const int64_t before = mm_memory_live_bytes();
+    void* pointer = nullptr;
+    for (const int64_t bytes : {7000, 4608, 0}) {  // the second is given the block of the first
+      MM_EXPECT_OK(mm_memory_allocate(context, bytes, &pointer));
+      EXPECT_EQ(mm_memory_live_bytes(), before + bytes);
+      MM_EXPECT_OK(mm_memory_free(pointer));
+    }
+    EXPECT_EQ(mm_memory_live_bytes(), before);
+  }
 }
 
 TEST(Cast, RoundsToNearestEvenOnEveryIsa) {
