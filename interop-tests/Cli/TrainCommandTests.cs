@@ -115,16 +115,7 @@ public sealed partial class TrainCommandTests(TrainCommandTests.Base taught) : I
 
         Assert.Equal((0, ""), Outcome(Run("rl", settings)));
         settings["output"] = _folder["disturbed"];
-        foreach (int signal in new[] { 9, 2 })
-        {
-            using Process run = Start(settings);
-            WaitFor(_folder["disturbed/metrics.jsonl"], signal == 9 ? "\"step\":3," : "\"step\":6,", run);
-            Assert.Equal(0, Signal(run.Id, signal));
-            run.WaitForExit();
-            Assert.Equal(128 + signal, run.ExitCode);
-        }
-
-        Assert.True(TrainingCheckpoint.Exists(_folder["disturbed/progress"]));
+        Disturb("rl", settings);
         settings["learning_rate"] = 1e-4;
         (int code, _, string errors) = Run("rl", settings);
         Assert.Equal(2, code);
@@ -141,6 +132,36 @@ public sealed partial class TrainCommandTests(TrainCommandTests.Base taught) : I
         Assert.All(lines.Where(l => l.Phase == "evaluation"), l => Assert.InRange(l.Values["pass_at_2"], l.Values["pass_rate"], 1));
         Assert.Equal(method.Contains("ppo", StringComparison.Ordinal), lines[0].Values.ContainsKey("value_loss"));
         Assert.Equal(method.Contains("laser", StringComparison.Ordinal), lines[0].Values.ContainsKey("rewards/target/mean"));
+    }
+
+    [Theory]
+    [InlineData("sft", """{"steps": 30, "batch": 4, "evaluate_every": 4}""")]
+    [InlineData("sft", """{"epochs": 30, "tokens_per_step": 512, "patience": 0, "lora": {"rank": 2, "modules": ["attention", "experts"]}}""")]
+    [InlineData("dpo", """{"epochs": 15, "batch": 4}""")]
+    [InlineData("dpo", """{"epochs": 15, "batch": 4, "lora": {"rank": 2}}""")]
+    public void Tuning_that_is_killed_and_interrupted_ends_in_the_bits_of_an_undisturbed_one(string kind, string more)
+    {
+        File.WriteAllLines(_folder["pairs.jsonl"], Enumerable.Range(0, 8).Select(i => $$"""{"prompt": "true {{(i % 2 == 0 ? "and" : "or")}} false", "chosen": "false", "rejected": "true"}"""));
+        string data = kind == "sft" ? taught.Lines : _folder["pairs.jsonl"];
+        Json settings = Settings(
+            ("model", taught.Model), ("output", _folder["undisturbed"]), ("data", data), ("validation", data), ("save_every", 2), ("learning_rate", 1e-3));
+        foreach ((string name, JsonNode? value) in JsonNode.Parse(more)!.AsObject())
+        {
+            settings[name] = value?.DeepClone();
+        }
+
+        Assert.Equal((0, ""), Outcome(Run(kind, settings)));
+        settings["output"] = _folder["disturbed"];
+        Disturb(kind, settings);
+        (int code, string output, string errors) = Run(kind, settings);
+        Assert.True(code == 0, errors);
+        Assert.StartsWith("Goes on with the unfinished run.", output, StringComparison.Ordinal);
+        Same("undisturbed", "disturbed");
+        Assert.False(Directory.Exists(_folder["disturbed/progress"]) || File.Exists(_folder["disturbed/examples.jsonl"]));
+        if (settings["lora"] is not null)
+        {
+            SameBytes("adapter/adapter_model.safetensors", "undisturbed", "disturbed");
+        }
     }
 
     [Theory]
@@ -269,11 +290,26 @@ public sealed partial class TrainCommandTests(TrainCommandTests.Base taught) : I
         return _folder["config.json"];
     }
 
-    private Process Start(Json settings)
+    // Killed in the midst, and later interrupted.
+    private void Disturb(string kind, Json settings)
+    {
+        foreach (int signal in new[] { 9, 2 })
+        {
+            using Process run = Start(kind, settings);
+            WaitFor(_folder["disturbed/metrics.jsonl"], signal == 9 ? "\"step\":3," : "\"step\":6,", run);
+            Assert.Equal(0, Signal(run.Id, signal));
+            run.WaitForExit();
+            Assert.Equal(128 + signal, run.ExitCode);
+        }
+
+        Assert.True(TrainingCheckpoint.Exists(_folder["disturbed/progress"]));
+    }
+
+    private Process Start(string kind, Json settings)
     {
         // A shell that runs the tests in the background has Ctrl-C ignored, by what they start too.
         Process process = Process.Start(new ProcessStartInfo(
-            "env", ["--default-signal=INT", "dotnet", typeof(Commands).Assembly.Location, "train", "rl", "--config", Config(settings)])
+            "env", ["--default-signal=INT", "dotnet", typeof(Commands).Assembly.Location, "train", kind, "--config", Config(settings)])
         {
             RedirectStandardOutput = true,
         })!;
@@ -295,11 +331,16 @@ public sealed partial class TrainCommandTests(TrainCommandTests.Base taught) : I
     private void Same(string expected, string actual)
     {
         Assert.Equal(Untimed(expected), Untimed(actual));
-        foreach (string file in new[] { "model.safetensors", "examples.jsonl" })
+        SameBytes("model.safetensors", expected, actual);
+        Assert.Equal(File.Exists(_folder[$"{expected}/examples.jsonl"]), File.Exists(_folder[$"{actual}/examples.jsonl"]));
+        if (File.Exists(_folder[$"{expected}/examples.jsonl"]))
         {
-            Assert.True(File.ReadAllBytes(_folder[$"{expected}/{file}"]).AsSpan().SequenceEqual(File.ReadAllBytes(_folder[$"{actual}/{file}"])), $"{file} differs");
+            SameBytes("examples.jsonl", expected, actual);
         }
     }
+
+    private void SameBytes(string file, string expected, string actual) => Assert.True(
+        File.ReadAllBytes(_folder[$"{expected}/{file}"]).AsSpan().SequenceEqual(File.ReadAllBytes(_folder[$"{actual}/{file}"])), $"{file} differs");
 
     private IEnumerable<string> Untimed(string run) => MetricsLog.Read(_folder[$"{run}/metrics.jsonl"]).Select(line =>
         $"{line.Phase} {line.Step}: {string.Join(", ", line.Values.Where(v => !MetricNames.IsTime(v.Key)).Select(v => $"{v.Key} {v.Value:R}"))}");

@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Xunit;
 using MiniMaxSharp.Generation;
+using MiniMaxSharp.Tasks;
 using MiniMaxSharp.Training;
 
 namespace MiniMaxSharp.Tests.Training;
@@ -40,6 +41,34 @@ public sealed class RewardsLaserTests
         Assert.Equal([rightShort, rightLong, wrongShort, wrongLong, formlessLong, repetitiveLong, null], results.Select(r => r.Score));
         Assert.All(results.Take(6), r => Assert.Equal(100, r.Parts!["target"]));
         Assert.Equal((1, 0, 0.5), (results[0].Parts!["correct"], results[4].Parts!["format"], results[0].Parts!["length_bonus"]));
+    }
+
+    [Fact]
+    public async Task Every_task_has_targets_of_its_own()
+    {
+        RolloutPrompt brackets = Puzzle("dyck_language", out string closed), people = Puzzle("web_of_lies", out string named), other = Puzzle("sudoku", out _);
+        var options = new LaserOptions { MaxLength = 100, CandidateStep = 10 };
+        var reward = new TaskLaserReward(["dyck_language", "web_of_lies"], options);
+        Assert.True(reward.IsDue(0));
+        await reward.UpdateAsync([Respond(brackets, closed, 9), Respond(people, named, 55), Respond(other, "", 3)]);
+        Assert.Equal((10, 60), (reward.Targets["dyck_language"].Easy, reward.Targets["web_of_lies"].Easy));
+
+        Response[] responses = [Respond(other, "", 3), Respond(brackets, closed, 20), Respond(people, named, 20)];
+        double?[] scores = [.. (await reward.ScoreAsync(responses, default)).Select(r => r.Score)];
+        Assert.Equal([null, 1, 1.5], scores);
+
+        var resumed = new TaskLaserReward(["dyck_language", "web_of_lies"], options);
+        resumed.Load(reward.Save());
+        Assert.Equal(reward.Targets, resumed.Targets);
+        Assert.Equal(reward.Targets, new TaskLaserReward(reward.Targets.Keys, options, reward.Targets).Targets);
+        Assert.Contains("sudoku", Assert.Throws<InvalidDataException>(() => new TaskLaserReward(["sudoku"], options).Load(reward.Save())).Message, StringComparison.Ordinal);
+
+        static RolloutPrompt Puzzle(string task, out string right)
+        {
+            TaskInstance instance = TaskRegistry.Get(task).Generate(1, 1, PromptStyle.Compact);
+            right = TaskRegistry.Get(task).Demonstrate(instance);
+            return new RolloutPrompt([1], instance);
+        }
     }
 
     [Theory]

@@ -86,6 +86,51 @@ public sealed class SupervisedRunTests : IDisposable
         Assert.Equal(best, trainer.Evaluate(_validation));
     }
 
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(5, true)]
+    [InlineData(11, false)]
+    public void A_run_that_is_cancelled_and_taken_up_ends_in_the_bits_of_an_undisturbed_one(int cancelAfter, bool validated)
+    {
+        string folder = Directory.CreateTempSubdirectory("run").FullName;
+        IReadOnlyList<IReadOnlyList<TrainingSequence>> plan = Batches.Plan(_train, 1000, 20, 0);
+        (SupervisedResult expected, float[] weights) = Train(null, int.MaxValue);
+        Assert.Throws<OperationCanceledException>(() => Train(folder, cancelAfter));
+        (SupervisedResult result, float[] resumed) = Train(folder, int.MaxValue);
+        Assert.Equal(expected, result);
+        Assert.Equal(weights, resumed);
+        plan = [.. plan, .. plan];
+        Assert.Contains("20 steps, not 40", Assert.Throws<InvalidDataException>(() => Train(folder, int.MaxValue)).Message, StringComparison.Ordinal);
+        Directory.Delete(folder, recursive: true);
+
+        (SupervisedResult Result, float[] Weights) Train(string? folder, int cancelAfter)
+        {
+            using var cancellation = new CancellationTokenSource();
+            using MiniMaxForCausalLM model = MiniMaxForCausalLM.Create(TinyModels.Config(attention: [0, 1]), _device, 1);
+            using var optimizer = new AdamW(model.Parameters);
+            var trainer = new SupervisedTrainer(model, optimizer, new SupervisedOptions { LearningRate = new LearningRateSchedule(5e-3f, 20) });
+            var options = new SupervisedRunOptions
+            {
+                EvaluateEvery = 3,
+                Patience = 0,
+                Progress = folder is null ? null : new TrainingProgress(Path.Combine(folder, "progress"), model.Parameters, optimizer),
+                SaveEvery = 4,
+            };
+            Cancel(0);
+            SupervisedResult result = new SupervisedRun(trainer, model.Parameters, options)
+                .Train(plan, validated ? _validation : [], new Immediate<SupervisedProgress>(p => Cancel(p.Done)), cancellation.Token);
+            return (result, [.. model.Parameters.SelectMany(p => p.Value.ToFloats())]);
+
+            void Cancel(int done)
+            {
+                if (done == cancelAfter)
+                {
+                    cancellation.Cancel();
+                }
+            }
+        }
+    }
+
     private SupervisedTrainer Trainer() => new(_model, _optimizer, new SupervisedOptions { LearningRate = new LearningRateSchedule(5e-3f, 60) });
 
     /// <summary>Progress without a detour over other threads.</summary>

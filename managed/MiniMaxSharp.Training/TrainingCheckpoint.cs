@@ -32,9 +32,7 @@ public static class TrainingCheckpoint
             model.Save(target);
             tokenizer.Save(target);
             valueHead?.Save(target);
-            using Tensor steps = Tensor.From<long>(model.Device, [optimizer.Steps], 1);
-            SafetensorsWriter.Write(Path.Combine(target, OptimizerFile), [(StepsName, steps), .. optimizer.State()]);
-            File.WriteAllText(Path.Combine(target, StateFile), state);
+            Write(target, model.Device, optimizer, state);
         });
     }
 
@@ -61,5 +59,12 @@ public static class TrainingCheckpoint
         }
 
         optimizer.Restore(file.ReadAsInt64(StepsName)[0]);
+    }
+
+    internal static void Write(string target, Device device, AdamW optimizer, string state)
+    {
+        using Tensor steps = Tensor.From<long>(device, [optimizer.Steps], 1);
+        SafetensorsWriter.Write(Path.Combine(target, OptimizerFile), [(StepsName, steps), .. optimizer.State()]);
+        File.WriteAllText(Path.Combine(target, StateFile), state);
     }
 }

@@ -69,15 +69,15 @@ internal sealed class Comparison(Plan plan, Lessons lessons, Device device, stri
 
     // Learning rates are chosen on the development split; the test split is for the runs that are reported.
     private Outcome Outcome(Setting setting, MethodRun run, Split split, string start, CancellationToken cancellation) =>
-        run.Outcome(Path.Combine(directory, setting.Name), () =>
+        KeptRun.OfAsync(Path.Combine(directory, setting.Name, run.File), OutcomeJson.Default.Outcome, async () =>
         {
             cancellation.ThrowIfCancellationRequested();
             var examination = new Examination(
                 lessons, lessons.HeldOut(split, plan.Recipe.TestInstances, Recipe.TestSeed), plan.Recipe.TestSamples, plan.Recipe with { Seed = (ulong)run.Seed });
-            Outcome outcome = run.TrainAsync(plan, lessons, examination, device, start, cancellation).GetAwaiter().GetResult();
+            Outcome outcome = await run.TrainAsync(plan, lessons, examination, device, start, cancellation).ConfigureAwait(false);
             Console.WriteLine(
                 $"{setting.Name} {run.Method.Name}, rate {run.Rate:G3}, seed {run.Seed}: {outcome.Curve[0].PassRate:F3} -> {outcome.Final:F3}, worked out "
                 + $"{outcome.Curve[0].CarefulShare:P0} -> {outcome.Curve[^1].CarefulShare:P0}, {outcome.ZeroGradientTokens} tokens without gradient, {outcome.Seconds:F0} s");
             return outcome;
-        });
+        }).GetAwaiter().GetResult();
 }

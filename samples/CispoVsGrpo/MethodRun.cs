@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using LogicReasoner;
 using MiniMaxSharp;
@@ -38,21 +37,7 @@ internal sealed partial class OutcomeJson : JsonSerializerContext;
 /// <summary>One method from a starting point, with one learning rate and one seed. The seed decides prompts and sampling.</summary>
 internal sealed record MethodRun(Method Method, float Rate, int Seed)
 {
-    /// <summary>Reads the outcome if the run was made before, else makes it.</summary>
-    public Outcome Outcome(string directory, Func<Outcome> make)
-    {
-        string path = Path.Combine(directory, FormattableString.Invariant($"{Method.Name}-{Rate:0.#######}-{Seed}.json"));
-        if (File.Exists(path))
-        {
-            return JsonSerializer.Deserialize(File.ReadAllText(path), OutcomeJson.Default.Outcome) ?? throw new InvalidDataException($"{path} is empty.");
-        }
-
-        Outcome outcome = make();
-        Directory.CreateDirectory(directory);
-        File.WriteAllText(path + ".tmp", JsonSerializer.Serialize(outcome, OutcomeJson.Default.Outcome));
-        File.Move(path + ".tmp", path, overwrite: true);
-        return outcome;
-    }
+    public string File => FormattableString.Invariant($"{Method.Name}-{Rate:0.#######}-{Seed}.json");
 
     /// <summary>Trains, and examines before the first step, every few and after the last.</summary>
     public async Task<Outcome> TrainAsync(Plan plan, Lessons lessons, Examination examination, Device device, string start, CancellationToken cancellation)
@@ -67,7 +52,7 @@ internal sealed record MethodRun(Method Method, float Rate, int Seed)
             LearningRate = new LearningRateSchedule(Rate, steps),
             MaxGenerationBatches = plan.MaxGenerationBatches,
         };
-        var trainer = new PolicyTrainer(model, optimizer, tokens => lessons.Text(tokens), new PuzzleReward(), options);
+        var trainer = new PolicyTrainer(model, optimizer, tokens => lessons.Text(tokens), RuleReward.CorrectAndWellFormed(RuleJudges.Puzzles), options);
         var curve = new List<Point> { Examine(0) };
         var done = new List<PolicyStep>();
         for (int step = 0; step < steps; step++)

@@ -83,15 +83,3 @@ internal sealed class Examination(Lessons lessons, IReadOnlyList<TaskInstance> i
             answers);
     }
 }
-
-/// <summary>1 for a right answer in the right format, else 0, by the rules of the puzzle.</summary>
-internal sealed class PuzzleReward : IRewardFunction
-{
-    public string Name => "puzzle";
-
-    public ValueTask<IReadOnlyList<RewardResult>> ScoreAsync(IReadOnlyList<Response> responses, CancellationToken cancellation) =>
-        ValueTask.FromResult<IReadOnlyList<RewardResult>>(
-        [
-            .. responses.Select(r => new RewardResult(ResponseFormat.Score((TaskInstance)r.Prompt.Data!, r.Text).Reward)),
-        ]);
-}

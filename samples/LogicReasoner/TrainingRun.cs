@@ -165,7 +165,7 @@ internal sealed class TrainingRun : IDisposable
         ulong seed = StepSeed();
         var random = new SplitMix64(seed);
         double[] weights = [.. _state.PassRates.Select(p => Math.Max(0.05, p * (1 - p)))];
-        var trainer = new PolicyTrainer(_model, _optimizer, tokens => _lessons.Text(tokens), new PuzzleReward(), Recipe.Cispo(_recipe, _lessons));
+        var trainer = new PolicyTrainer(_model, _optimizer, tokens => _lessons.Text(tokens), RuleReward.CorrectAndWellFormed(RuleJudges.Puzzles), Recipe.Cispo(_recipe, _lessons));
         PolicyStep step = await trainer.StepAsync(_ => Prompts(random, weights), _state.Step, seed, cancellation).ConfigureAwait(false);
         Record(TrainingMetrics.Of(step));
         int tokens = step.GeneratedTokens + step.TrainedTokens;

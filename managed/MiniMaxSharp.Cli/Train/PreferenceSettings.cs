@@ -21,6 +21,9 @@ internal sealed record PreferenceSettings : TrainSettings
 
     public float Beta { get; set; } = 0.1f;
 
+    /// <summary>Steps between two savings of what has been done so far.</summary>
+    public int SaveEvery { get; set; } = 100;
+
     public LoraSettings? Lora { get; set; }
 
     public static PreferenceSettings Load(string path) => Load(path, TrainJson.Default.PreferenceSettings);
@@ -33,6 +36,7 @@ internal sealed record PreferenceSettings : TrainSettings
         ArgumentOutOfRangeException.ThrowIfLessThan(Epochs, 1, "epochs");
         ArgumentOutOfRangeException.ThrowIfLessThan(Batch, 1, "batch");
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Beta, "beta");
+        ArgumentOutOfRangeException.ThrowIfLessThan(SaveEvery, 1, "save_every");
         Lora?.Validate();
         if (Data is null)
         {

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using MiniMaxSharp.Models;
-using MiniMaxSharp.Tokenization;
 using MiniMaxSharp.Training;
 
 namespace MiniMaxSharp.Cli.Train;
@@ -12,48 +12,82 @@ internal static class PreferenceTraining
     public static void Run(PreferenceSettings settings, Device device, LiveConsole console, CancellationToken cancellation)
     {
         var folder = new RunFolder(settings);
-        Tokenizer tokenizer = Tokenizer.Load(settings.Model);
-        using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
+        using var tuned = new TunedModel(settings, settings.Lora, device);
         IReadOnlyList<PreferencePair> data = Read(settings.Data!), validation = settings.Validation is { } path ? Read(path) : [];
         IReadOnlyList<PreferencePair[]> plan = settings.Plan(data);
-        using LoraAdapter? adapter = settings.Lora?.Attach(model, settings.Seed);
-        using MiniMaxForCausalLM? reference = adapter is null ? MiniMaxForCausalLM.Load(settings.Model, device) : null;
-        using var optimizer = new AdamW(adapter?.Parameters ?? model.Parameters);
+        using MiniMaxForCausalLM? reference = tuned.Adapter is null ? MiniMaxForCausalLM.Load(settings.Model, device) : null;
         var options = new DpoOptions
         {
             LearningRate = new LearningRateSchedule(settings.LearningRate, plan.Count) { WarmupSteps = Math.Min(20, plan.Count) },
             Beta = settings.Beta,
         };
-        DpoTrainer trainer = adapter is null ? new(model, optimizer, reference!, options) : new(model, optimizer, adapter, options);
-        folder.Begin();
-        using (var record = new RunRecord(folder, console))
+        DpoTrainer trainer = tuned.Adapter is { } adapter ? new(tuned.Model, tuned.Optimizer, adapter, options) : new(tuned.Model, tuned.Optimizer, reference!, options);
+        tuned.Train(folder, console, (record, progress) => new PreferenceRun(trainer, plan, validation, record, progress, settings.SaveEvery).Train(cancellation));
+
+        IReadOnlyList<PreferencePair> Read(string file) => PreferenceData.Read(file, tuned.Tokenizer, tuned.MaxLength);
+    }
+
+    /// <summary>Goes through the plan, from where the progress is.</summary>
+    private sealed class PreferenceRun(
+        DpoTrainer trainer, IReadOnlyList<PreferencePair[]> plan, IReadOnlyList<PreferencePair> validation, RunRecord record, TrainingProgress progress, int saveEvery)
+    {
+        private int _done;
+
+        public void Train(CancellationToken cancellation)
         {
-            Measure(0);
-            for (int step = 0; step < plan.Count; step++)
+            if (progress.Exists)
             {
-                cancellation.ThrowIfCancellationRequested();
-                var clock = Stopwatch.StartNew();
-                DpoStep done = trainer.Step(plan[step], step);
-                record.Step("preference", step, plan.Count, Metrics(done, clock.Elapsed.TotalSeconds));
+                _done = progress.Load(state => (int)state["done"]!, []);
+            }
+            else
+            {
+                Measure();
             }
 
-            Measure(plan.Count);
-
-            void Measure(int steps)
+            try
             {
-                if (validation.Count > 0)
+                while (_done < plan.Count)
                 {
-                    DpoEvaluation found = trainer.Evaluate(validation);
-                    record.Measured(
-                        "validation", steps, string.Create(CultureInfo.InvariantCulture, $"step {steps}: validation loss {found.Loss:F4}, accuracy {found.Accuracy:F3}"), Metrics(found));
+                    cancellation.ThrowIfCancellationRequested();
+                    Step();
                 }
+            }
+            catch (OperationCanceledException)
+            {
+                Save();
+                throw;
             }
         }
 
-        folder.Finish(model, tokenizer, adapter);
+        // What is measured after the last step belongs to it: a run that is killed before has it still to do.
+        private void Step()
+        {
+            var clock = Stopwatch.StartNew();
+            DpoStep done = trainer.Step(plan[_done], _done);
+            record.Step("preference", _done, plan.Count, Metrics(done, clock.Elapsed.TotalSeconds));
+            _done++;
+            if (_done == plan.Count)
+            {
+                Measure();
+            }
 
-        IReadOnlyList<PreferencePair> Read(string file) =>
-            PreferenceData.Read(file, tokenizer, (int)Math.Min(model.Config.MaxPositionEmbeddings, int.MaxValue));
+            if (_done % saveEvery == 0)
+            {
+                Save();
+            }
+        }
+
+        private void Save() => progress.Save(new JsonObject { ["done"] = _done }, []);
+
+        private void Measure()
+        {
+            if (validation.Count > 0)
+            {
+                DpoEvaluation found = trainer.Evaluate(validation);
+                record.Measured(
+                    "validation", _done, string.Create(CultureInfo.InvariantCulture, $"step {_done}: validation loss {found.Loss:F4}, accuracy {found.Accuracy:F3}"), Metrics(found));
+            }
+        }
     }
 
     private static TrainingMetrics Metrics(DpoStep step, double seconds) => new(

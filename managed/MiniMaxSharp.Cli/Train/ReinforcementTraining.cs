@@ -16,7 +16,7 @@ internal sealed class ReinforcementTraining
     private readonly GenerationOptions _generation;
     private readonly Puzzles _puzzles;
     private readonly RunRecord _record;
-    private readonly LaserReward? _laser;
+    private readonly TaskLaserReward? _laser;
 
     private ReinforcementTraining(ReinforcementSettings settings, Tokenizer tokenizer, GenerationOptions generation, RunRecord record)
     {
@@ -100,8 +100,8 @@ internal sealed class ReinforcementTraining
         return new RolloutPlan(_ => draw(random, _settings.Prompts), Source(_laser is null ? s_rule : Laser(_laser.Targets), _generation, _settings.GroupSize), seed);
     }
 
-    private LaserReward Laser(LaserTargets? targets = null) =>
-        new(RuleJudges.Puzzles, _settings.Laser!.Options(_settings.MaxNewTokens, _settings.GroupSize), targets);
+    private TaskLaserReward Laser(IReadOnlyDictionary<string, LaserTargets>? targets = null) =>
+        new(_settings.Tasks!, _settings.Laser!.Options(_settings.MaxNewTokens, _settings.GroupSize), targets);
 
     private async Task RenewTargetsAsync(int step, MiniMaxForCausalLM model, CancellationToken cancellation)
     {

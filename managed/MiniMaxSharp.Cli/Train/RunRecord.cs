@@ -35,12 +35,16 @@ internal sealed class RunRecord(RunFolder folder, LiveConsole console) : ICheckp
 
     public void Responses(string phase, int step, IEnumerable<SampleAnswer> answers) => Examples.Write(phase, step, answers);
 
-    public JsonNode Save() => new JsonObject { ["metrics"] = Metrics.Length, ["examples"] = Examples.Length };
+    public JsonNode Save() => new JsonObject { ["metrics"] = Metrics.Length, ["examples"] = _examples?.Length ?? 0 };
 
     public void Load(JsonNode state)
     {
         _metrics = new MetricsLog(folder.Metrics, Length("metrics"));
-        _examples = new ExampleLog(folder.Examples, Length("examples"));
+        _examples = Length("examples") is > 0 and long length ? new ExampleLog(folder.Examples, length) : null;
+        if (_examples is null)
+        {
+            File.Delete(folder.Examples);
+        }
 
         long Length(string name) => state[name] is JsonValue value && value.TryGetValue(out long length)
             ? length

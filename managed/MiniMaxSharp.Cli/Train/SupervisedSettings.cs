@@ -32,6 +32,9 @@ internal sealed record SupervisedSettings : TrainSettings
 
     public int Patience { get; set; } = 3;
 
+    /// <summary>Steps between two savings of what has been done so far.</summary>
+    public int SaveEvery { get; set; } = 100;
+
     public LoraSettings? Lora { get; set; }
 
     public static SupervisedSettings Load(string path) => Load(path, TrainJson.Default.SupervisedSettings);
@@ -47,6 +50,7 @@ internal sealed record SupervisedSettings : TrainSettings
         ArgumentOutOfRangeException.ThrowIfLessThan(TokensPerStep ?? 1, 1, "tokens_per_step");
         ArgumentOutOfRangeException.ThrowIfLessThan(EvaluateEvery, 1, "evaluate_every");
         ArgumentOutOfRangeException.ThrowIfNegative(Patience, "patience");
+        ArgumentOutOfRangeException.ThrowIfLessThan(SaveEvery, 1, "save_every");
         Lora?.Validate();
         if (Data is null)
         {

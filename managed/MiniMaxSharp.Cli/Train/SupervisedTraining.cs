@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using MiniMaxSharp.Models;
-using MiniMaxSharp.Tokenization;
 using MiniMaxSharp.Training;
 
 namespace MiniMaxSharp.Cli.Train;
@@ -12,21 +10,22 @@ internal static class SupervisedTraining
     public static void Run(SupervisedSettings settings, Device device, LiveConsole console, CancellationToken cancellation)
     {
         var folder = new RunFolder(settings);
-        Tokenizer tokenizer = Tokenizer.Load(settings.Model);
-        using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(settings.Model, device);
+        using var tuned = new TunedModel(settings, settings.Lora, device);
         IReadOnlyList<TrainingSequence> data = Read(settings.Data!), validation = settings.Validation is { } path ? Read(path) : [];
         IReadOnlyList<IReadOnlyList<TrainingSequence>> plan = settings.Plan(data);
-        using LoraAdapter? adapter = settings.Lora?.Attach(model, settings.Seed);
-        Parameter[] trained = [.. adapter?.Parameters ?? model.Parameters];
-        using var optimizer = new AdamW(trained);
-        var trainer = new SupervisedTrainer(model, optimizer, new SupervisedOptions
+        var trainer = new SupervisedTrainer(tuned.Model, tuned.Optimizer, new SupervisedOptions
         {
             LearningRate = new LearningRateSchedule(settings.LearningRate, plan.Count) { WarmupSteps = Math.Min(20, plan.Count) },
         });
-        folder.Begin();
-        using (var record = new RunRecord(folder, console))
+        tuned.Train(folder, console, (record, progress) =>
         {
-            var run = new SupervisedRun(trainer, trained, new SupervisedRunOptions { EvaluateEvery = settings.EvaluateEvery, Patience = settings.Patience });
+            var run = new SupervisedRun(trainer, tuned.Trained, new SupervisedRunOptions
+            {
+                EvaluateEvery = settings.EvaluateEvery,
+                Patience = settings.Patience,
+                Progress = progress,
+                SaveEvery = settings.SaveEvery,
+            });
             SupervisedResult result = run.Train(plan, validation, new Progress(record), cancellation);
             if (validation.Count > 0)
             {
@@ -34,12 +33,9 @@ internal static class SupervisedTraining
                     CultureInfo.InvariantCulture,
                     $"validation loss {result.InitialLoss:F4} -> {result.BestLoss:F4} after {result.BestStep} of {result.Steps} steps{(result.StoppedEarly ? ", stopped early" : "")}"));
             }
-        }
+        });
 
-        folder.Finish(model, tokenizer, adapter);
-
-        IReadOnlyList<TrainingSequence> Read(string file) =>
-            TrainingData.Encode(TrainingData.Read(file), tokenizer, (int)Math.Min(model.Config.MaxPositionEmbeddings, int.MaxValue));
+        IReadOnlyList<TrainingSequence> Read(string file) => TrainingData.Encode(TrainingData.Read(file), tuned.Tokenizer, tuned.MaxLength);
     }
 
     private sealed class Progress(RunRecord record) : IProgress<SupervisedProgress>

@@ -15,12 +15,9 @@ internal static class TrainCommand
         Method: aggregation ("prompt", "batch_token", "sample", "combined"; the method's own), kl_weight (0), kl_estimator ("k3"),
         entropy_weight (0), prompts_per_update (4), max_updates (16), max_generation_batches (1), staleness (0),
         correction ("none"; "truncated", "masked"), mask_truncated (false), replay_routing (false).
-        Length: laser, an object of variant ("laser_d"; "laser", "laser_de"), candidate_step (1024), fixed_target, update_every (20),
-        bonus (0.5), monitoring_prompts (64).
+        Length: laser, with targets for each task, an object of variant ("laser_d"; "laser", "laser_de"), candidate_step (1024), fixed_target,
+        update_every (20), bonus (0.5), monitoring_prompts (64).
         Evaluation on held-out puzzles: evaluate_every (never), evaluation_puzzles (64), evaluation_samples (8), evaluation_levels.
-
-        Every save_every (10) steps, and on Ctrl-C, progress is kept in OUTPUT/progress: the same command goes on from there and ends in the
-        same bits. OUTPUT/metrics.jsonl grows with each step; OUTPUT has the checkpoint and report.html in the end.
         """;
 
     public static Command Create(TextWriter output) => new("train", "Train a model: sft, rl, cispo or dpo")
@@ -35,6 +32,8 @@ internal static class TrainCommand
             Early stop: validation (a file like data), evaluate_every (20) steps, patience (3).
             Adapter: lora, an object of rank (8), alpha (16) and modules (["attention"]; "experts", "head"); OUTPUT/adapter then has it in
             PEFT's layout, and OUTPUT the merged model.
+
+            {{Resumed("100")}}
             Example: {"model": "runs/seed-0/checkpoint", "output": "tuned", "data": "lines.jsonl", "steps": 200}
             """,
             output,
@@ -50,30 +49,36 @@ internal static class TrainCommand
             Reinforcement learning on verifiable tasks, by method ("cispo"; "dapo", "grpo", "reinforce", "ppo").
 
             {{Reinforcement}}
+
+            {{Resumed("10")}}
             Example: {"model": "runs/seed-0/checkpoint", "output": "trained", "method": "dapo", "tasks": ["dyck_language"], "difficulty": "curriculum"}
             """,
             output,
             ReinforcementSettings.Load,
-            Reinforce),
+            ReinforcementTraining.RunAsync),
         Kind(
             "cispo",
             $$"""
             Reinforcement learning on verifiable tasks: minimax train rl with the method cispo.
 
             {{Reinforcement}}
+
+            {{Resumed("10")}}
             Example: {"model": "runs/seed-0/checkpoint", "output": "trained", "tasks": ["dyck_language"], "steps": 50}
             """,
             output,
             config => ReinforcementSettings.Load(config) is { Method: PolicyMethod.Cispo } settings
                 ? settings
                 : throw new InvalidDataException($"{config}: another 'method' than cispo is for minimax train rl."),
-            Reinforce),
+            ReinforcementTraining.RunAsync),
         Kind(
             "dpo",
             $$"""
             Direct preference optimisation on lines of {"prompt", "chosen", "rejected"} or {"messages", "chosen", "rejected"}.
 
             Settings: model, output, data; epochs (1), batch (16) pairs, beta (0.1), validation (a file like data), lora (as for sft), {{Common}}.
+
+            {{Resumed("100")}}
             Example: {"model": "tuned", "output": "preferred", "data": "pairs.jsonl", "learning_rate": 1e-5}
             """,
             output,
@@ -101,7 +106,16 @@ internal static class TrainCommand
             return await LiveConsole.RunAsync(
                 async console =>
                 {
-                    await train(settings, device, console, cancellation).ConfigureAwait(false);
+                    try
+                    {
+                        await train(settings, device, console, cancellation).ConfigureAwait(false);
+                    }
+                    catch (OperationCanceledException)
+                    {
+                        console.Say("Stopped and saved; the same command goes on.");
+                        throw;
+                    }
+
                     console.Say($"Trained: {settings.Output}");
                     return 0;
                 },
@@ -110,16 +124,8 @@ internal static class TrainCommand
         return command;
     }
 
-    private static async Task Reinforce(ReinforcementSettings settings, Device device, LiveConsole console, CancellationToken cancellation)
-    {
-        try
-        {
-            await ReinforcementTraining.RunAsync(settings, device, console, cancellation).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            console.Say("Stopped and saved; the same command goes on.");
-            throw;
-        }
-    }
+    private static string Resumed(string saveEvery) => $"""
+        Every save_every ({saveEvery}) steps, and on Ctrl-C, progress is kept in OUTPUT/progress: the same command goes on from there and ends
+        in the same bits. OUTPUT/metrics.jsonl grows with each step; OUTPUT has the checkpoint and report.html in the end.
+        """;
 }

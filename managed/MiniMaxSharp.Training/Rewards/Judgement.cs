@@ -21,6 +21,10 @@ public static class RuleJudges
     public static ResponseJudge Puzzles { get; } = (response, _) =>
         ValueTask.FromResult<Judgement?>(response.Prompt.Data is TaskInstance instance ? Of(ResponseFormat.Score(instance, response.Text)) : null);
 
+    /// <summary>The same for one task alone.</summary>
+    public static ResponseJudge PuzzlesOf(string task) => (response, cancellation) =>
+        response.Prompt.Data is TaskInstance instance && instance.Task == task ? Puzzles(response, cancellation) : ValueTask.FromResult<Judgement?>(null);
+
     /// <summary>For prompts whose data is a <see cref="MathReference"/>: by the value of the answer.</summary>
     public static ResponseJudge Mathematics { get; } = (response, _) =>
         ValueTask.FromResult<Judgement?>(response.Prompt.Data is MathReference reference ? Of(reference, response.Text) : null);

@@ -1,3 +1,6 @@
+using System.Text.Json.Nodes;
+using MiniMaxSharp.Models;
+
 namespace MiniMaxSharp.Training;
 
 /// <summary>Settings of <see cref="SupervisedRun"/>.</summary>
@@ -11,6 +14,15 @@ public sealed record SupervisedRunOptions
 
     /// <summary>Called at each improvement, so that the caller can save what survives a kill.</summary>
     public Action? Improved { get; init; }
+
+    /// <summary>
+    /// Where the run keeps its progress, when it is cancelled and every <see cref="SaveEvery"/> steps; if some is there, it goes on from that and ends in
+    /// the bits of an undisturbed run. Null: it keeps none.
+    /// </summary>
+    public TrainingProgress? Progress { get; init; }
+
+    /// <summary>Steps between two writings of <see cref="Progress"/>.</summary>
+    public int SaveEvery { get; init; } = 100;
 }
 
 /// <summary>Where a run is.</summary>
@@ -51,16 +63,18 @@ public sealed class SupervisedRun
         _options = options ?? new SupervisedRunOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(_options.EvaluateEvery, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(_options.Patience);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.SaveEvery, 1);
     }
 
     /// <summary>
     /// Goes through the plan (see <see cref="Batches.Plan"/>). Afterwards, also when it was cancelled, the model has the best weights; the
     /// optimiser does not, so it should not go on.
     /// </summary>
-    /// <param name="plan">A batch for each step.</param>
+    /// <param name="plan">A batch for each step; a resumed run needs the same.</param>
     /// <param name="validation">Data that is not learnt; without any there is neither a best step nor an early stop.</param>
     /// <param name="progress">Told each step and each look.</param>
     /// <param name="cancellation">Ends the run between two steps.</param>
+    /// <exception cref="InvalidDataException">What is kept in <see cref="SupervisedRunOptions.Progress"/> is damaged, or of a plan of another length.</exception>
     public SupervisedResult Train(
         IReadOnlyList<IReadOnlyList<TrainingSequence>> plan,
         IReadOnlyList<TrainingSequence> validation,
@@ -69,62 +83,81 @@ public sealed class SupervisedRun
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(validation);
-        if (validation.Count == 0)
-        {
-            for (int step = 0; step < plan.Count; step++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                SupervisedStep done = _trainer.Step(plan[step], step);
-                progress?.Report(new SupervisedProgress(step + 1, plan.Count, done, null));
-            }
-
-            return new SupervisedResult(plan.Count, false, plan.Count, double.NaN, double.NaN);
-        }
-
-        using var best = new BestWeights(_parameters);
+        using BestWeights? best = validation.Count == 0 ? null : new BestWeights(_parameters);
+        Position at = _options.Progress is { Exists: true } kept ? kept.Load(state => Position.Read(state, plan.Count), Kept(best)) : Begin();
         try
         {
-            return Watched(plan, validation, best, progress, cancellation);
+            while (at.Done < plan.Count && (at.Worse < _options.Patience || _options.Patience == 0))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                at = Step(at);
+                if (at.Done % _options.SaveEvery == 0)
+                {
+                    Save();
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            Save();
+            throw;
         }
         finally
         {
-            best.Restore();
+            best?.Restore();
         }
+
+        return new SupervisedResult(at.Done, at.Done < plan.Count, best is null ? at.Done : at.BestStep, at.InitialLoss, at.BestLoss);
+
+        Position Begin()
+        {
+            double initial = double.NaN;
+            if (best is not null)
+            {
+                initial = _trainer.Evaluate(validation);
+                progress?.Report(new SupervisedProgress(0, plan.Count, null, initial));
+            }
+
+            return new Position(0, 0, 0, initial, initial);
+        }
+
+        Position Step(Position before)
+        {
+            SupervisedStep step = _trainer.Step(plan[before.Done], before.Done);
+            Position after = before with { Done = before.Done + 1 };
+            double? loss = best is not null && (after.Done % _options.EvaluateEvery == 0 || after.Done == plan.Count) ? _trainer.Evaluate(validation) : null;
+            progress?.Report(new SupervisedProgress(after.Done, plan.Count, step, loss));
+            if (!(loss < after.BestLoss))
+            {
+                return loss is null ? after : after with { Worse = after.Worse + 1 };
+            }
+
+            best!.Keep();
+            _options.Improved?.Invoke();
+            return after with { BestLoss = loss.Value, BestStep = after.Done, Worse = 0 };
+        }
+
+        void Save() => _options.Progress?.Save(at.Write(plan.Count), Kept(best));
     }
 
-    private SupervisedResult Watched(
-        IReadOnlyList<IReadOnlyList<TrainingSequence>> plan,
-        IReadOnlyList<TrainingSequence> validation,
-        BestWeights best,
-        IProgress<SupervisedProgress>? progress,
-        CancellationToken cancellation)
+    private static IEnumerable<(string Name, Tensor Tensor)> Kept(BestWeights? best) => best?.Named ?? [];
+
+    /// <summary>Where a run is: steps done, looks in a row without improvement, and the best look. Without validation data losses are NaN.</summary>
+    private readonly record struct Position(int Done, int Worse, int BestStep, double InitialLoss, double BestLoss)
     {
-        double initial = _trainer.Evaluate(validation), bestLoss = initial;
-        progress?.Report(new SupervisedProgress(0, plan.Count, null, initial));
-        int bestStep = 0, worse = 0, done = 0;
-        while (done < plan.Count && (worse < _options.Patience || _options.Patience == 0))
+        public JsonObject Write(int steps) => new()
         {
-            cancellation.ThrowIfCancellationRequested();
-            SupervisedStep step = _trainer.Step(plan[done], done);
-            done++;
-            if (done % _options.EvaluateEvery != 0 && done < plan.Count)
-            {
-                progress?.Report(new SupervisedProgress(done, plan.Count, step, null));
-                continue;
-            }
+            ["steps"] = steps,
+            ["done"] = Done,
+            ["worse"] = Worse,
+            ["best_step"] = BestStep,
+            ["initial_loss"] = double.IsNaN(InitialLoss) ? null : InitialLoss,
+            ["best_loss"] = double.IsNaN(BestLoss) ? null : BestLoss,
+        };
 
-            double loss = _trainer.Evaluate(validation);
-            progress?.Report(new SupervisedProgress(done, plan.Count, step, loss));
-            worse++;
-            if (loss < bestLoss)
-            {
-                (bestLoss, bestStep, worse) = (loss, done, 0);
-                best.Keep();
-                _options.Improved?.Invoke();
-            }
-        }
-
-        return new SupervisedResult(done, done < plan.Count, bestStep, initial, bestLoss);
+        public static Position Read(JsonObject state, int steps) => (int)state["steps"]! == steps
+            ? new((int)state["done"]!, (int)state["worse"]!, (int)state["best_step"]!, (double?)state["initial_loss"] ?? double.NaN, (double?)state["best_loss"] ?? double.NaN)
+            : throw new InvalidDataException($"it is of a plan of {state["steps"]} steps, not {steps}");
     }
 
     /// <summary>A copy of parameters.</summary>
@@ -138,6 +171,8 @@ public sealed class SupervisedRun
             _parameters = parameters;
             _copies = [.. parameters.Select(p => p.Value.Clone())];
         }
+
+        public IEnumerable<(string Name, Tensor Tensor)> Named => _parameters.Zip(_copies, (p, copy) => ($"best.{p.Name}", copy));
 
         public void Keep() => Copy(_copies, [.. _parameters.Select(p => p.Value)]);
 
