@@ -32,6 +32,19 @@ public sealed class BooleanExpressionsTests
             && lines.All(line => line.Select(Rewritten).Distinct().Count() == 1 && line[^1] is "true" or "false");
     }
 
+    [Theory]
+    [InlineData("true", "true")]
+    [InlineData("not true", "not true false")]
+    [InlineData("( true and not true )", "true and not true false")]
+    [InlineData("not ( false or true )", "not ( false or true true false")]
+    [InlineData("( true and not ( false or false ) )", "true and not ( false or false false true")]
+    public void A_brief_demonstration_has_the_value_of_a_group_in_place_of_its_closing_bracket(string option, string written)
+    {
+        var puzzle = Task.ReadPuzzle(new JsonObject { ["options"] = new JsonArray("false", option) });
+        var instance = new TaskInstance(Task.Name, "", 1, puzzle, written.EndsWith("true", StringComparison.Ordinal) ? "B" : "none");
+        Assert.StartsWith($"<think> A false B {written} </think>", Task.Demonstrate(instance, DemonstrationStyle.Brief), StringComparison.Ordinal);
+    }
+
     [Property(MaxTest = 200)]
     public bool Order_of_options_and_operands_does_not_change_the_hash(byte difficulty, ulong seed)
     {

@@ -124,6 +124,26 @@ public sealed class WebOfLiesTests
         }
     }
 
+    [Property(MaxTest = 200)]
+    public bool A_brief_demonstration_takes_the_same_steps(byte difficulty, ulong seed)
+    {
+        var instance = Task.Generate((difficulty % 10) + 1, seed, PromptStyle.Compact);
+        return Thought(DemonstrationStyle.Brief) == string.Join(' ', Thought(DemonstrationStyle.Careful).Split(" ; ").Select(Shortened));
+
+        string Thought(DemonstrationStyle style) => Task.Demonstrate(instance, style)["<think> ".Length..].Split(" </think>")[0];
+
+        static string Shortened(string step) => step.Split(' ') switch
+        {
+            [var known, var kind] => $"{known} {IsHonest(kind)}",
+            [var speaker, "says", var subject, _, ":", ("?" or ".") and var mark] => $"{speaker} {subject} {mark}",
+            [var speaker, "says", var subject, var claim, ":", var known, var its, "->", var learnt, var then] =>
+                $"{speaker} {subject} {claim} {known} {IsHonest(its)} {learnt} {IsHonest(then)}",
+            _ => throw new ArgumentException(step),
+        };
+
+        static string IsHonest(string kind) => kind == "honest" ? "true" : "false";
+    }
+
     private static IEnumerable<string[]> Orders(string[] items) => items.Length == 0
         ? [[]]
         : items.SelectMany(first => Orders([.. items.Where(item => item != first)]).Select(rest => new[] { first }.Concat(rest).ToArray()));

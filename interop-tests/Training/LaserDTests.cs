@@ -14,15 +14,10 @@ public sealed class LaserDTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void A_second_look_repeats_the_thought_and_nothing_else() => Assert.Equal(
-        "<think> A : not true = false ; ? A : not true = false ; </think> <answer> none </answer>",
-        SecondLook.Repeat("<think> A : not true = false ; </think> <answer> none </answer>"));
-
-    [Fact]
     public async Task A_small_experiment_runs_to_its_summary_and_makes_no_run_twice()
     {
         var recipe = new Recipe { Prompts = 4, GroupSize = 4, MaxNewTokens = 12 };
-        var plan = new Plan { Recipe = recipe, HabitSteps = 3, Steps = 3, Seeds = [0, 1], MonitoringPrompts = 6, ExamineEvery = 2, TestInstances = 9, TestSamples = 1 };
+        var plan = new Plan { Recipe = recipe, SkillSteps = 3, HabitSteps = 2, Steps = 3, Seeds = [0, 1], MonitoringPrompts = 6, ExamineEvery = 2, TestInstances = 9, TestSamples = 1 };
         using Device device = Device.Cpu();
         var lessons = new Lessons(recipe);
         string model = Path.Combine(_folder, "model");
@@ -42,7 +37,7 @@ public sealed class LaserDTests : IDisposable
         foreach (Arm arm in Arm.All)
         {
             JsonArray curve = summary[arm.Name]!["runs"]!["1"]!["Curve"]!.AsArray();
-            Assert.Equal([0, 2, 3], curve.Select(p => (int)p!["Step"]!));
+            Assert.Equal(arm.Trained ? [0, 2, 3] : [0], curve.Select(p => (int)p!["Step"]!));
             // An untrained model never ends an answer.
             Assert.All(curve, p => Assert.InRange((double)p!["Tokens"]!, 6, 12));
         }

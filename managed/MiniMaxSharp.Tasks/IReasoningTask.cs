@@ -20,6 +20,9 @@ public enum DemonstrationStyle
 
     /// <summary>Gives the right answer at once.</summary>
     Quick,
+
+    /// <summary>Works it out as <see cref="Careful"/> does, in fewer words. The same as that where the task has no words to spare.</summary>
+    Brief,
 }
 
 /// <summary>What a verifier says of an answer. It never throws, whatever the answer.</summary>

@@ -45,6 +45,9 @@ public abstract class ReasoningTask<TPuzzle> : IReasoningTask
     /// <summary>The steps from the puzzle to the solution in compact words; without an override the demonstration shows none.</summary>
     protected virtual string Reason(TPuzzle puzzle, string solution) => ResponseFormat.QuickThought;
 
+    /// <summary>The same in fewer words, where there are words to spare.</summary>
+    protected virtual string ReasonBriefly(TPuzzle puzzle, string solution) => Reason(puzzle, solution);
+
     /// <summary>The rules. The answer is trimmed and of bounded length; anything may stand in it.</summary>
     protected abstract Verdict Check(TPuzzle puzzle, string answer);
 
@@ -80,8 +83,15 @@ public abstract class ReasoningTask<TPuzzle> : IReasoningTask
     /// <inheritdoc/>
     public string Demonstrate(TaskInstance instance, DemonstrationStyle style = DemonstrationStyle.Careful)
     {
-        var thought = style == DemonstrationStyle.Quick ? ResponseFormat.QuickThought : Reason(PuzzleOf(instance), instance.Solution);
-        return ResponseFormat.Respond(thought, instance.Solution);
+        var (puzzle, solution) = (PuzzleOf(instance), instance.Solution);
+        var thought = style switch
+        {
+            DemonstrationStyle.Careful => Reason(puzzle, solution),
+            DemonstrationStyle.Quick => ResponseFormat.QuickThought,
+            DemonstrationStyle.Brief => ReasonBriefly(puzzle, solution),
+            _ => throw new ArgumentOutOfRangeException(nameof(style), style, "not a style"),
+        };
+        return ResponseFormat.Respond(thought, solution);
     }
 
     /// <inheritdoc/>

@@ -19,22 +19,21 @@ internal sealed class ArmRun(Plan plan, Lessons lessons, Arm arm, int seed)
         var clock = Stopwatch.StartNew();
         using MiniMaxForCausalLM model = MiniMaxForCausalLM.Load(start, device);
         using var optimizer = new AdamW(model.Parameters);
-        LaserReward[] lasers = [.. plan.Recipe.Tasks.Select(task => new LaserReward(Only(task), plan.Laser) { Name = task })];
-        IRewardFunction reward = arm.Shaped ? new CompositeReward("laser_d", [.. lasers.Select(l => ((IRewardFunction)l, 1.0))]) : _answers.Reward;
-        var trainer = new PolicyTrainer(model, optimizer, tokens => lessons.Text(tokens), reward, plan.Policy(lessons));
+        var laser = new TaskLaserReward(plan.Recipe.Tasks, plan.Laser);
+        var trainer = new PolicyTrainer(model, optimizer, tokens => lessons.Text(tokens), arm.Shaped ? laser : _answers.Reward, plan.Policy(lessons));
         Evaluation test = Examination();
         var curve = new List<Point> { await ExamineAsync(0).ConfigureAwait(false) };
-        for (int step = 0; step < plan.Steps; step++)
+        int steps = arm.Trained ? plan.Steps : 0;
+        for (int step = 0; step < steps; step++)
         {
-            if (arm.Shaped && lasers[0].IsDue(step))
+            if (arm.Shaped && laser.IsDue(step))
             {
-                Response[] monitoring = await MonitorAsync(model, step, cancellation).ConfigureAwait(false);
-                await Task.WhenAll(lasers.Select(l => l.UpdateAsync(monitoring, cancellation))).ConfigureAwait(false);
+                await laser.UpdateAsync(await MonitorAsync(model, step, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
             }
 
             ulong random = Seed(step);
             await trainer.StepAsync(_ => Prompts(new SplitMix64(random), plan.Recipe.Prompts), step, random, cancellation).ConfigureAwait(false);
-            if ((step + 1) % plan.ExamineEvery == 0 || step + 1 == plan.Steps)
+            if ((step + 1) % plan.ExamineEvery == 0 || step + 1 == steps)
             {
                 curve.Add(await ExamineAsync(step + 1).ConfigureAwait(false));
             }
@@ -44,18 +43,14 @@ internal sealed class ArmRun(Plan plan, Lessons lessons, Arm arm, int seed)
 
         async Task<Point> ExamineAsync(int step)
         {
-            Point point = Point.Of(step, lasers.ToDictionary(l => l.Name, l => l.Targets), await test.RunAsync(model, cancellation).ConfigureAwait(false));
+            Point point = Point.Of(step, laser.Targets, await test.RunAsync(model, cancellation).ConfigureAwait(false));
             Console.WriteLine($"{arm.Title}, seed {seed}, step {step}: pass rate {point.PassRate:F3}, {point.Tokens:F1} tokens");
             return point;
         }
     }
 
-    // Each task has targets of its own: 11 tokens are much for brackets and nothing for people.
-    private static ResponseJudge Only(string task) => (response, cancellation) =>
-        ((TaskInstance)response.Prompt.Data!).Task == task ? RuleJudges.Puzzles(response, cancellation) : ValueTask.FromResult<Judgement?>(null);
-
     private Evaluation Examination() => new(
-        [.. lessons.HeldOut(Split.Test, plan.TestInstances, Recipe.TestSeed).Select(i => new EvaluationItem(i.Task, Prompt(i)))],
+        [.. lessons.HeldOut(plan.ExaminedSplit, plan.TestInstances, Recipe.TestSeed).Select(i => new EvaluationItem(i.Task, Prompt(i)))],
         _answers with { Generation = plan.Sampling(lessons), GroupSize = plan.TestSamples },
         [1],
         (ulong)seed);

@@ -8,14 +8,14 @@ internal sealed class Experiment(Plan plan, Lessons lessons, string model, Devic
 {
     public async Task<ArmResult[]> RunAsync(CancellationToken cancellation)
     {
-        string start = await new SecondLook(plan, lessons, device).TeachAsync(model, Path.Combine(directory, "start"), cancellation).ConfigureAwait(false);
+        string start = await new TwoWays(plan, lessons, device).TeachAsync(model, Path.Combine(directory, "start"), cancellation).ConfigureAwait(false);
         var results = new List<ArmResult>();
         foreach (Arm arm in Arm.All)
         {
             var runs = new Dictionary<int, Outcome>();
             foreach (int seed in plan.Seeds)
             {
-                runs[seed] = await RunAsync(arm, seed, start, cancellation).ConfigureAwait(false);
+                runs[seed] = await RunAsync(arm, seed, arm.Trained ? start : model, cancellation).ConfigureAwait(false);
             }
 
             results.Add(new ArmResult(arm, runs));
@@ -24,8 +24,9 @@ internal sealed class Experiment(Plan plan, Lessons lessons, string model, Devic
         return [.. results];
     }
 
-    private Task<Outcome> RunAsync(Arm arm, int seed, string start, CancellationToken cancellation) => Outcome.OfAsync(
+    private Task<Outcome> RunAsync(Arm arm, int seed, string start, CancellationToken cancellation) => KeptRun.OfAsync(
         Path.Combine(directory, $"{arm.Name}-{seed}.json"),
+        OutcomeJson.Default.Outcome,
         async () =>
         {
             cancellation.ThrowIfCancellationRequested();

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using MiniMaxSharp.Tasks;
 using MiniMaxSharp.Training;
@@ -28,22 +27,6 @@ internal sealed record Outcome
     public required Point[] Curve { get; set; }
 
     public double Seconds { get; set; }
-
-    /// <summary>Reads the outcome if the run was made before, else makes it.</summary>
-    public static async Task<Outcome> OfAsync(string path, Func<Task<Outcome>> make)
-    {
-        if (File.Exists(path))
-        {
-            return JsonSerializer.Deserialize(await File.ReadAllTextAsync(path).ConfigureAwait(false), OutcomeJson.Default.Outcome)
-                ?? throw new InvalidDataException($"{path} is empty.");
-        }
-
-        Outcome outcome = await make().ConfigureAwait(false);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        await File.WriteAllTextAsync(path + ".tmp", JsonSerializer.Serialize(outcome, OutcomeJson.Default.Outcome)).ConfigureAwait(false);
-        File.Move(path + ".tmp", path, overwrite: true);
-        return outcome;
-    }
 }
 
 [JsonSourceGenerationOptions(WriteIndented = true)]

@@ -3,6 +3,7 @@ using LaserD;
 using LogicReasoner;
 using MiniMaxSharp;
 using MiniMaxSharp.Native;
+using MiniMaxSharp.Tasks;
 
 // Shorter answers of the main job's model by LASER-D (arXiv 2505.15612). Every finished run is kept: after Ctrl-C the same command goes on.
 var defaults = new Plan();
@@ -11,11 +12,17 @@ var runs = new Option<string>("--runs") { Description = "Where runs are kept", D
 var device = new Option<string>("--device") { Description = "cpu, cuda, cuda:1 or auto", DefaultValueFactory = _ => "cpu" };
 var seeds = new Option<int>("--seeds") { Description = "Seeds of each reward", DefaultValueFactory = _ => defaults.Seeds.Count };
 var steps = new Option<int>("--steps") { Description = "Steps of reinforcement learning", DefaultValueFactory = _ => defaults.Steps };
-var command = new RootCommand("Trains the main job's model on, with and without LASER-D's reward for short answers.") { model, runs, device, seeds, steps };
+var development = new Option<bool>("--development") { Description = "Examine on the development split: for choosing settings" };
+var command = new RootCommand("Trains the main job's model on, with and without LASER-D's reward for short answers.") { model, runs, device, seeds, steps, development };
 command.SetAction(async (result, cancellation) =>
 {
     await Task.Yield();
-    var plan = new Plan { Steps = result.GetValue(steps), Seeds = [.. Enumerable.Range(0, result.GetValue(seeds))] };
+    var plan = new Plan
+    {
+        Steps = result.GetValue(steps),
+        Seeds = [.. Enumerable.Range(0, result.GetValue(seeds))],
+        ExaminedSplit = result.GetValue(development) ? Split.Development : Split.Test,
+    };
     string directory = result.GetValue(runs)!, start = result.GetValue(model)!;
     try
     {

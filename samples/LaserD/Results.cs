@@ -36,7 +36,8 @@ internal static class Results
                 json.WriteStartObject(arm.Arm.Name);
                 Write(json, "pass_rate", arm, p => p.PassRate);
                 Write(json, "tokens", arm, p => p.Tokens);
-                json.WriteNumber("fewer_tokens", 1 - arm.Ends.Average(p => p.Tokens) / arm.Starts.Average(p => p.Tokens));
+                json.WriteNumber("fewer_tokens_than_before", 1 - Tokens(arm.Ends) / Tokens(arm.Starts));
+                json.WriteNumber("fewer_tokens_than_main_job", 1 - Tokens(arm.Ends) / Tokens(arms[0].Ends));
                 json.WritePropertyName("runs");
                 JsonSerializer.Serialize(json, arm.Runs.ToDictionary(r => r.Key.ToString(CultureInfo.InvariantCulture), r => r.Value), OutcomeJson.Default.DictionaryStringOutcome);
                 json.WriteEndObject();
@@ -53,7 +54,7 @@ internal static class Results
     {
         var report = new HtmlReport("Shorter answers by LASER-D");
         report.Section("What was compared", string.Create(CultureInfo.InvariantCulture,
-            $"The main job's model, trained on for {plan.Steps} steps with LASER-D's reward (arXiv 2505.15612) and with correctness alone; {plan.Seeds.Count} seeds, whose lowest and highest are the bands."));
+            $"The main job's model, taught a rare second way to work a puzzle out, and trained on for {plan.Steps} steps with LASER-D's reward (arXiv 2505.15612) and with correctness alone; {plan.Seeds.Count} seeds, whose lowest and highest are the bands."));
         report.Chart("pass rate by step", [.. arms.Select(a => Band(a, p => p.PassRate))]);
         report.Chart("tokens of a response by step", [.. arms.Select(a => Band(a, p => p.Tokens))]);
         report.Table(
@@ -87,6 +88,8 @@ internal static class Results
             Band = [.. points.Select(p => ((double)p.Step, p.Values.Min(), p.Values.Max()))],
         };
     }
+
+    private static double Tokens(Point[] points) => points.Average(p => p.Tokens);
 
     private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 }

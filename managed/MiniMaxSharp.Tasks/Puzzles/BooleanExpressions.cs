@@ -86,6 +86,18 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
     protected override string Reason(Options puzzle, string solution) =>
         string.Join(' ', puzzle.Expressions.Select((expression, i) => $"{Letters[i]} : {string.Join(" = ", Rewrites(expression))} ;"));
 
+    /// <summary>Each expression is copied once, with its value behind it; that of a group stands where its bracket would close.</summary>
+    protected override string ReasonBriefly(Options puzzle, string solution) =>
+        string.Join(' ', puzzle.Expressions.Select((expression, i) => $"{Letters[i]} {Concluded(expression)}"));
+
+    // The last word is the value of the whole; where a group begins that is the whole is plain without a bracket.
+    private static string Concluded(Expression expression) => expression switch
+    {
+        Group => expression.Valued()["( ".Length..],
+        Not => $"{expression.Valued()} {new Constant(expression.Value)}",
+        _ => expression.Valued(),
+    };
+
     private static IEnumerable<Expression> Rewrites(Expression expression)
     {
         yield return expression;
@@ -167,6 +179,9 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
         /// <summary>One rewrite: every operation whose operands are constants is carried out.</summary>
         internal abstract Expression Reduce();
 
+        /// <summary>Its text, with the value of every group in place of its closing bracket.</summary>
+        internal abstract string Valued();
+
         /// <summary>A text that is the same whatever the order of operands.</summary>
         internal abstract string Canonical();
     }
@@ -179,6 +194,8 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
 
         internal override Expression Reduce() => this;
 
+        internal override string Valued() => $"{this}";
+
         internal override string Canonical() => value ? "1" : "0";
     }
 
@@ -190,6 +207,8 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
 
         internal override Expression Reduce() => operand is Constant ? new Constant(Value) : new Not(operand.Reduce());
 
+        internal override string Valued() => $"not {operand.Valued()}";
+
         internal override string Canonical() => $"-{operand.Canonical()}";
     }
 
@@ -197,11 +216,15 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
     {
         internal override bool Value => conjunction ? left.Value && right.Value : left.Value || right.Value;
 
-        public override string ToString() => $"( {left} {(conjunction ? "and" : "or")} {right} )";
+        private string Word => conjunction ? "and" : "or";
+
+        public override string ToString() => $"( {left} {Word} {right} )";
 
         internal override Expression Reduce() => left is Constant && right is Constant
             ? new Constant(Value)
             : new Group(conjunction, left.Reduce(), right.Reduce());
+
+        internal override string Valued() => $"( {left.Valued()} {Word} {right.Valued()} {new Constant(Value)}";
 
         internal override string Canonical()
         {

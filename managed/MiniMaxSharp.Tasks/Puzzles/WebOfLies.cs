@@ -35,7 +35,7 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
     protected override string Setting(int difficulty) => $"{Levels[difficulty - 1]}";
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> CompactWords { get; } = ["who", "?", "says", "honest", "liar", ".", ":", "->", ";", Words.None, .. Names];
+    public override IReadOnlyList<string> CompactWords { get; } = ["who", "?", "says", "honest", "liar", ".", ":", "->", ";", "true", "false", Words.None, .. Names];
 
     /// <inheritdoc/>
     protected override IReadOnlyList<Func<Web, string>> English { get; } =
@@ -97,8 +97,15 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
     /// the other; ? where neither is known yet, . where both are. What is left open is gone through again. So a step is to copy a
     /// statement, to look up a person, or to compare two words that stand side by side.
     /// </summary>
-    protected override string Reason(Web puzzle, string solution) => string.Join(
-        " ; ", puzzle.Steps.Select(step => $"{step.Statement} : {step.Outcome}").Prepend(Says(puzzle.Known, puzzle.KnownHonest)));
+    protected override string Reason(Web puzzle, string solution) =>
+        string.Join(" ; ", puzzle.Steps.Select(step => step.Careful).Prepend($"{puzzle.Given}"));
+
+    /// <summary>
+    /// The same steps in fewer words: a statement is its two people, and what it claims where something follows. Of people stands whether
+    /// it is true that they are honest, and never in the words of a claim, so that what is known cannot be taken for what was said.
+    /// </summary>
+    protected override string ReasonBriefly(Web puzzle, string solution) =>
+        string.Join(' ', puzzle.Steps.Select(step => step.Brief).Prepend(puzzle.Given.Brief));
 
     /// <inheritdoc/>
     protected override Verdict Check(Web puzzle, string answer) => Words.CheckSet(answer.TrimEnd('.', '。'), puzzle.Honest, puzzle.People);
@@ -142,8 +149,27 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
         public override string ToString() => $"{Speaker} says {Says(Subject, Honest)}";
     }
 
-    /// <summary>A look at a statement: what follows from what, or ? (nothing yet) or . (nothing new).</summary>
-    internal readonly record struct Step(Statement Statement, string Outcome);
+    /// <summary>That a person is honest, or a liar.</summary>
+    internal sealed record Fact(string Person, bool Honest)
+    {
+        internal string Brief => $"{Person} {(Honest ? "true" : "false")}";
+
+        public override string ToString() => Says(Person, Honest);
+    }
+
+    /// <summary>A look at a statement: what follows from what; else whether nothing does because both people are known.</summary>
+    internal readonly record struct Step(Statement Statement, (Fact Known, Fact New)? Conclusion, bool BothKnown)
+    {
+        internal string Careful => Conclusion is var (known, learnt) ? $"{Statement} : {known} -> {learnt}" : $"{Statement} : {Mark}";
+
+        internal string Brief => Conclusion is var (known, learnt) ? $"{People} {Claim} {known.Brief} {learnt.Brief}" : $"{People} {Mark}";
+
+        private string Mark => BothKnown ? "." : "?";
+
+        private string People => $"{Statement.Speaker} {Statement.Subject}";
+
+        private string Claim => Statement.Honest ? "honest" : "liar";
+    }
 
     /// <summary>Statements, and one person of whom the truth is known.</summary>
     public sealed class Web : Puzzle
@@ -162,6 +188,8 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
         internal string Known { get; }
 
         internal bool KnownHonest { get; }
+
+        internal Fact Given => new(Known, KnownHonest);
 
         /// <summary>In the order in which they are first named.</summary>
         internal IReadOnlyList<string> People { get; }
@@ -206,21 +234,21 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
                 var (speaker, subject) = (truth.TryGetValue(statement.Speaker, out var says), truth.TryGetValue(statement.Subject, out var isSo));
                 if (speaker && subject && (says == isSo) != statement.Honest)
                     throw new FormatException($"'{statement}' contradicts the other statements.");
-                var outcome = speaker == subject
-                    ? speaker ? "." : "?"
+                (Fact, Fact)? conclusion = speaker == subject
+                    ? null
                     : speaker
-                        ? $"{Says(statement.Speaker, says)} -> {Learn(statement.Subject, says == statement.Honest)}"
-                        : $"{Says(statement.Subject, isSo)} -> {Learn(statement.Speaker, isSo == statement.Honest)}";
-                steps.Add(new(statement, outcome));
+                        ? (new(statement.Speaker, says), Learn(statement.Subject, says == statement.Honest))
+                        : (new(statement.Subject, isSo), Learn(statement.Speaker, isSo == statement.Honest));
+                steps.Add(new(statement, conclusion, speaker && subject));
                 return speaker || subject;
             }
 
-            string Learn(string person, bool isHonest)
+            Fact Learn(string person, bool isHonest)
             {
                 truth.Add(person, isHonest);
                 if (isHonest)
                     honest.Add(person);
-                return Says(person, isHonest);
+                return new(person, isHonest);
             }
         }
 
