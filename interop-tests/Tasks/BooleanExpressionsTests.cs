@@ -34,7 +34,7 @@ public sealed class BooleanExpressionsTests
 
     [Theory]
     [InlineData("true", "true")]
-    [InlineData("not true", "not true false")]
+    [InlineData("not true", "false")]
     [InlineData("( true and not true )", "true and not true false")]
     [InlineData("not ( false or true )", "not ( false or true true false")]
     [InlineData("( true and not ( false or false ) )", "true and not ( false or false false true")]

@@ -135,7 +135,8 @@ public sealed class WebOfLiesTests
         static string Shortened(string step) => step.Split(' ') switch
         {
             [var known, var kind] => $"{known} {IsHonest(kind)}",
-            [var speaker, "says", var subject, _, ":", ("?" or ".") and var mark] => $"{speaker} {subject} {mark}",
+            [var speaker, "says", var subject, _, ":", "."] => $"{speaker} {subject} .",
+            [var speaker, "says", var subject, var claim, ":", "?"] => $"{speaker} {subject} {claim} ?",
             [var speaker, "says", var subject, var claim, ":", var known, var its, "->", var learnt, var then] =>
                 $"{speaker} {subject} {claim} {known} {IsHonest(its)} {learnt} {IsHonest(then)}",
             _ => throw new ArgumentException(step),

@@ -90,12 +90,12 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
     protected override string ReasonBriefly(Options puzzle, string solution) =>
         string.Join(' ', puzzle.Expressions.Select((expression, i) => $"{Letters[i]} {Concluded(expression)}"));
 
-    // The last word is the value of the whole; where a group begins that is the whole is plain without a bracket.
+    // The last word is the value of the whole, and the only one where that is plain; so is where a group begins that is the whole.
     private static string Concluded(Expression expression) => expression switch
     {
         Group => expression.Valued()["( ".Length..],
-        Not => $"{expression.Valued()} {new Constant(expression.Value)}",
-        _ => expression.Valued(),
+        Not not when not.IsOfGroup => $"{expression.Valued()} {new Constant(expression.Value)}",
+        _ => $"{new Constant(expression.Value)}",
     };
 
     private static IEnumerable<Expression> Rewrites(Expression expression)
@@ -201,6 +201,8 @@ public sealed class BooleanExpressions : ReasoningTask<BooleanExpressions.Option
 
     private sealed class Not(Expression operand) : Expression
     {
+        internal bool IsOfGroup => operand is Group;
+
         internal override bool Value => !operand.Value;
 
         public override string ToString() => $"not {operand}";

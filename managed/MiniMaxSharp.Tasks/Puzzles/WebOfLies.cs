@@ -101,7 +101,7 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
         string.Join(" ; ", puzzle.Steps.Select(step => step.Careful).Prepend($"{puzzle.Given}"));
 
     /// <summary>
-    /// The same steps in fewer words: a statement is its two people, and what it claims where something follows. Of people stands whether
+    /// The same steps in fewer words: a statement is its two people, and what it claims unless both are known. Of people stands whether
     /// it is true that they are honest, and never in the words of a claim, so that what is known cannot be taken for what was said.
     /// </summary>
     protected override string ReasonBriefly(Web puzzle, string solution) =>
@@ -162,7 +162,9 @@ public sealed class WebOfLies : ReasoningTask<WebOfLies.Web>
     {
         internal string Careful => Conclusion is var (known, learnt) ? $"{Statement} : {known} -> {learnt}" : $"{Statement} : {Mark}";
 
-        internal string Brief => Conclusion is var (known, learnt) ? $"{People} {Claim} {known.Brief} {learnt.Brief}" : $"{People} {Mark}";
+        internal string Brief => Conclusion is var (known, learnt) ? $"{People} {Claim} {known.Brief} {learnt.Brief}"
+            : BothKnown ? $"{People} {Mark}"
+            : $"{People} {Claim} {Mark}";
 
         private string Mark => BothKnown ? "." : "?";
 
