@@ -30,7 +30,7 @@ constexpr bool kFreeAtOnce = false;
 struct Block {
   int64_t size;
   int64_t asked;  // a block from the cache may be larger than need be
-  Pool* pool;  // null: freed at once when released
+  Pool* pool;     // null: freed at once when released
   bool host;
 };
 

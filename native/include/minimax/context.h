@@ -57,7 +57,7 @@ MM_API mm_status mm_memory_allocate(mm_context* context, int64_t bytes, void** p
 /* Null is allowed. Needs no context: a tensor may outlive the context that made it. */
 MM_API mm_status mm_memory_free(void* pointer);
 MM_API mm_status mm_memory_trim(void);
-/* Bytes asked for and not yet freed, and bytes held for reuse, over all devices. */
+/* Bytes handed out and not yet freed, and bytes held for reuse, over all devices. */
 MM_API int64_t mm_memory_live_bytes(void);
 MM_API int64_t mm_memory_cached_bytes(void);
 
