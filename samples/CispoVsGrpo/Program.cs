@@ -27,7 +27,7 @@ command.SetAction((result, cancellation) => Task.Run(() =>
     string directory = result.GetValue(runs)!;
     try
     {
-        RunFolder.Claim(directory, plan);
+        RunFolder.Claim(directory, plan.Recipe with { Seed = 0 });
         using Device on = Device.Open(result.GetValue(device)!, Console.WriteLine);
         var comparison = new Comparison(plan, new Lessons(plan.Recipe), on, directory);
         SettingResult[] settings = [.. Setting.All.Select(setting => comparison.Run(setting, cancellation))];

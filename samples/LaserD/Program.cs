@@ -26,6 +26,7 @@ command.SetAction(async (result, cancellation) =>
     string directory = result.GetValue(runs)!, start = result.GetValue(model)!;
     try
     {
+        RunFolder.Claim(directory, plan.Recipe with { CispoSteps = plan.Steps, ExaminedSplit = plan.ExaminedSplit });
         using Device on = Device.Open(result.GetValue(device)!, Console.WriteLine);
         ArmResult[] arms = await new Experiment(plan, new Lessons(plan.Recipe), start, on, directory).RunAsync(cancellation).ConfigureAwait(false);
         Results.WriteJson(Path.Combine(directory, "laser-summary.json"), plan, start, arms);
